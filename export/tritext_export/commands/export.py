@@ -1,0 +1,75 @@
+"""``tritext export``: a checkpoint in, a certified version in a Triton model repository out."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from tritext_export.certificate import Limits
+from tritext_export.commands.console import ConsoleProgress
+from tritext_export.errors import ExportError
+from tritext_export.export import DEFAULT_OPSET, ExportRequest, export_model
+from tritext_export.labelled import SPLITS
+
+HELP = "export a checkpoint to ONNX, prove its labels, publish it in a model repository"
+ERRORS = (ExportError,)
+EPILOG = """\
+SOURCE is a folder with a checkpoint or a PEFT adapter, package:NAME for a checkpoint that an
+installed Python package ships, or a name on the Hugging Face hub. Only safetensors are read.
+
+example:
+  tritext export ./my-distilbert --name sentiment --texts reviews.tsv
+  tritext export demo/sentiment --name sentiment --texts reviews.tsv --split test --label-output sentiment
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    limits = Limits()
+    parser.epilog = EPILOG
+    parser.add_argument("source", metavar="SOURCE", help="checkpoint or adapter")
+    parser.add_argument("--name", required=True, help="name of the model as clients will call it")
+    parser.add_argument("--texts", required=True, type=Path, metavar="FILE", help="labelled texts (.tsv, .csv, .jsonl)")
+    parser.add_argument("--split", choices=SPLITS, default="all", help="part of the texts to compare on (default: all)")
+    parser.add_argument(
+        "--repository", type=Path, default=Path("model_repository"), metavar="DIR", help="default: model_repository"
+    )
+    parser.add_argument(
+        "--labels", type=_names, metavar="A,B,…", help="label names in order, if the checkpoint has none"
+    )
+    parser.add_argument("--label-output", default="label", metavar="NAME", help="name of the label's output tensor")
+    parser.add_argument(
+        "--max-length", type=int, metavar="N", help="longest input in tokens (default: the model's own)"
+    )
+    parser.add_argument("--max-batch-size", type=int, default=64, metavar="N", help="most texts in a request")
+    parser.add_argument("--opset", type=int, default=DEFAULT_OPSET, metavar="N", help="ONNX operator set")
+    parser.add_argument("--min-agreement", type=float, default=limits.agreement, metavar="SHARE", help="of labels")
+    parser.add_argument(
+        "--max-difference", type=float, default=limits.max_probability_difference, metavar="P", help="of a probability"
+    )
+    parser.add_argument("--force", action="store_true", help="publish again even if nothing has changed")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Export, and say what was published."""
+    request = ExportRequest(
+        source=args.source,
+        name=args.name,
+        repository=args.repository,
+        texts=args.texts,
+        split=args.split,
+        labels=args.labels,
+        label_output=args.label_output,
+        max_length=args.max_length,
+        max_batch_size=args.max_batch_size,
+        opset=args.opset,
+        limits=Limits(args.min_agreement, args.max_difference),
+        force=args.force,
+    )
+    published = export_model(request, ConsoleProgress())
+    state = "published" if published.fresh else "unchanged since"
+    sys.stdout.write(f"{args.name}: {state} version {published.version} ({published.directory})\n{published.line}\n")
+    return 0
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(","))

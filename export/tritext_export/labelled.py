@@ -1,0 +1,134 @@
+"""Labelled texts: a TSV, CSV or JSONL file in, a tuple of examples out; splits by the text's own hash.
+
+The split of a text depends on nothing but the text, so the same sentence never stands in two splits, whatever
+the order of the file, and a later, longer file keeps every sentence where it was.
+"""
+
+import csv
+import hashlib
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tritext_export.errors import TextsError
+
+Split = Literal["train", "dev", "test", "all"]
+SPLITS: tuple[Split, ...] = ("train", "dev", "test", "all")
+BUCKETS = 10
+TEST_BUCKET, DEV_BUCKET = 0, 1
+
+csv.field_size_limit(sys.maxsize)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One text and the name of its true label."""
+
+    text: str
+    label: str
+
+
+def split_of(text: str) -> Split:
+    """Name the split a text belongs to: sha256 of its UTF-8 bytes, modulo ten; 0 is test, 1 is dev.
+
+    Example:
+        >>> split_of("Effective but too tepid biopic")
+        'train'
+    """
+    bucket = int.from_bytes(hashlib.sha256(text.encode()).digest(), "big") % BUCKETS
+    return "test" if bucket == TEST_BUCKET else "dev" if bucket == DEV_BUCKET else "train"
+
+
+def select(examples: Iterable[Example], split: Split) -> tuple[Example, ...]:
+    """Keep the examples of one split, in their order; ``all`` keeps every one."""
+    return tuple(e for e in examples if split in ("all", split_of(e.text)))
+
+
+def label_names(examples: Iterable[Example]) -> tuple[str, ...]:
+    """List the distinct labels in sorted order, which is the order of their ids."""
+    return tuple(sorted({e.label for e in examples}))
+
+
+def label_ids(examples: Sequence[Example], labels: Sequence[str]) -> list[int]:
+    """Give each example's label as its index in ``labels``.
+
+    Raises:
+        TextsError: an example has a label that the model does not know.
+    """
+    index = {name: i for i, name in enumerate(labels)}
+    unknown = sorted({e.label for e in examples} - index.keys())
+    if unknown:
+        raise TextsError(
+            f"the texts carry the label {unknown[0]!r}, the model knows {', '.join(map(repr, labels))}: "
+            "rename the labels in the file, or name the model's own with --labels"
+        )
+    return [index[e.label] for e in examples]
+
+
+def read_examples(path: Path, text_column: str = "text", label_column: str = "label") -> tuple[Example, ...]:
+    """Read a labelled file; the suffix says which kind it is.
+
+    Args:
+        path: A ``.tsv`` or ``.csv`` file with a header line, or ``.jsonl`` with one object a line.
+        text_column: Name of the column (or key) with the text.
+        label_column: Name of the column (or key) with the label.
+
+    Raises:
+        TextsError: the file is missing, of another kind, not UTF-8, without those columns, or empty.
+    """
+    readers = {".tsv": _read_tsv, ".csv": _read_csv, ".jsonl": _read_jsonl}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise TextsError(f"{path}: cannot tell the format from {path.suffix!r}: name it .tsv, .csv or .jsonl")
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            examples = tuple(_examples(reader(file), path, text_column, label_column))
+    except OSError as error:
+        raise TextsError(f"{path}: {error.strerror}: give a file of labelled texts") from error
+    except UnicodeDecodeError as error:
+        raise TextsError(f"{path}: not UTF-8 at byte {error.start}: convert it first") from error
+    except (json.JSONDecodeError, csv.Error) as error:
+        raise TextsError(f"{path}: {error}") from error
+    if not examples:
+        raise TextsError(f"{path}: holds no texts")
+    return examples
+
+
+def write_tsv(path: Path, examples: Iterable[Example]) -> None:
+    """Write examples as a TSV file with the header ``text``, ``label``."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer.writerow(("text", "label"))
+        writer.writerows((e.text, e.label) for e in examples)
+
+
+def _read_tsv(lines: Iterable[str]) -> Iterator[Mapping[str, object]]:
+    return csv.DictReader(lines, delimiter="\t")
+
+
+def _read_csv(lines: Iterable[str]) -> Iterator[Mapping[str, object]]:
+    return csv.DictReader(lines)
+
+
+def _read_jsonl(lines: Iterable[str]) -> Iterator[Mapping[str, object]]:
+    for line in lines:
+        if line.strip():
+            row = json.loads(line)
+            yield row if isinstance(row, dict) else {}
+
+
+def _examples(
+    rows: Iterable[Mapping[str, object]], path: Path, text_column: str, label_column: str
+) -> Iterator[Example]:
+    for number, row in enumerate(rows, start=1):
+        text, label = row.get(text_column), row.get(label_column)
+        if not isinstance(text, str) or label is None or label == "":
+            missing = text_column if not isinstance(text, str) else label_column
+            raise TextsError(
+                f"{path}: row {number} has no {missing!r}: it has {', '.join(map(repr, row)) or 'nothing'}; "
+                "name the columns with --text-column and --label-column"
+            )
+        yield Example(text, str(label))

@@ -1,0 +1,68 @@
+"""The exported model as the server runs it: token ids in, logits out. Imports onnxruntime and tokenizers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from tritext_export.errors import CertificateError
+
+try:
+    import onnxruntime as ort
+    from tokenizers import Tokenizer
+except ImportError as missing:
+    raise CertificateError(f"{missing}: install the exporter with `pip install 'tritext[export]'`") from missing
+
+FloatArray = npt.NDArray[np.float32]
+
+
+class ExportedModel:
+    """An ONNX model with one session on the CPU."""
+
+    def __init__(self, path: Path, pad_token_id: int) -> None:
+        """Load the model.
+
+        Args:
+            path: The ``model.onnx``.
+            pad_token_id: What fills a row up.
+        """
+        self._session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        self._pad_token_id = pad_token_id
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of its inputs, in its own order."""
+        return tuple(node.name for node in self._session.get_inputs())
+
+    def logits(self, encoded: Sequence[Sequence[int]]) -> FloatArray:
+        """Run one padded batch.
+
+        Args:
+            encoded: Token ids of each text.
+
+        Returns:
+            FP32 [texts, labels].
+        """
+        shape = (len(encoded), max(map(len, encoded)))
+        ids, mask = np.full(shape, self._pad_token_id, np.int64), np.zeros(shape, np.int64)
+        for row, tokens in enumerate(encoded):
+            ids[row, : len(tokens)] = tokens
+            mask[row, : len(tokens)] = 1
+        arrays = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros(shape, np.int64)}
+        logits: FloatArray = self._session.run(["logits"], {name: arrays[name] for name in self.inputs})[0]
+        return logits
+
+
+class ExportedTokenizer:
+    """The ``tokenizer.json`` that is published, used as the front uses it."""
+
+    def __init__(self, path: Path, max_length: int) -> None:
+        """Load the file and set the truncation."""
+        self._tokenizer = Tokenizer.from_file(str(path))
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(max_length)
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Give the token ids of each text."""
+        return [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]

@@ -1,0 +1,102 @@
+"""Closed-loop load: texts and a client in, rates and every answer out.
+
+Each worker sends its next request when the last one is answered, so this finds what a server can do, not how it feels
+at a given rate; latency claims need arrivals on a schedule.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tritext import Prediction
+
+Classify = Callable[[Sequence[str]], Sequence[Prediction]]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The form of a load.
+
+    Attributes:
+        clients: Requests in flight.
+        texts_per_request: Texts in each.
+    """
+
+    clients: int
+    texts_per_request: int
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        texts = "1 text" if self.texts_per_request == 1 else f"{self.texts_per_request} texts"
+        return f"{self.clients} clients × {texts}"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadResult:
+    """What a load led to.
+
+    Attributes:
+        texts: Texts answered.
+        seconds: Wall time from the first request to the last answer.
+        latencies: Seconds of each request.
+        predictions: The answer to each text, in the texts' order.
+    """
+
+    texts: int
+    seconds: float
+    latencies: tuple[float, ...]
+    predictions: tuple[Prediction, ...]
+
+    @property
+    def texts_per_second(self) -> float:
+        """Throughput."""
+        return self.texts / self.seconds
+
+
+def chunks(texts: Sequence[str], size: int) -> list[Sequence[str]]:
+    """Cut texts into requests."""
+    return [texts[start : start + size] for start in range(0, len(texts), size)]
+
+
+def run(classify: Classify, texts: Sequence[str], shape: Shape) -> LoadResult:
+    """Send every text once.
+
+    Args:
+        classify: A thread-safe call that answers a list of texts in their order.
+        texts: What to send; bounds the load.
+        shape: How many at once, and how.
+
+    Raises:
+        BaseException: the first error that a worker met; the others stop at their next request.
+    """
+    requests = chunks(texts, shape.texts_per_request)
+    answers: list[Sequence[Prediction]] = [()] * len(requests)
+    latencies = [0.0] * len(requests)
+    positions = iter(range(len(requests)))
+    lock = threading.Lock()
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        while not errors:
+            with lock:
+                position = next(positions, None)
+            if position is None:
+                return
+            started = time.perf_counter()
+            try:
+                answers[position] = classify(requests[position])
+            except BaseException as error:
+                errors.append(error)
+            latencies[position] = time.perf_counter() - started
+
+    started = time.perf_counter()
+    threads = [threading.Thread(target=work) for _ in range(min(shape.clients, len(requests)))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    seconds = time.perf_counter() - started
+    if errors:
+        raise errors[0]
+    return LoadResult(len(texts), seconds, tuple(latencies), tuple(p for answer in answers for p in answer))

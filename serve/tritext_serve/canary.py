@@ -1,0 +1,89 @@
+"""Does the server really answer? A front's canary text in, its label out, over the server's own HTTP.
+
+Triton says ready while a dead backend stub fails every inference, so ready means that an inference has answered.
+"""
+
+import json
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tritext_serve.errors import CanaryError
+
+TIMEOUT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """A text and the label that the exported model gave it.
+
+    Attributes:
+        model: The front.
+        version: Its version.
+        text: What to classify.
+        label_id: The answer at export, which must be the answer now.
+    """
+
+    model: str
+    version: str
+    text: str
+    label_id: int
+
+
+def read_canary(model: str, version_directory: Path) -> Canary:
+    """Read a version's canary from its manifest.
+
+    Raises:
+        CanaryError: the manifest has none.
+    """
+    try:
+        canary = json.loads((version_directory / "manifest.json").read_text(encoding="utf-8"))["canary"]
+        return Canary(model, version_directory.name, str(canary["text"]), int(canary["label_id"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CanaryError(f"{model} version {version_directory.name}: manifest.json has no canary: {error}") from error
+
+
+def check(base_url: str, canary: Canary) -> None:
+    """Classify the canary text.
+
+    Args:
+        base_url: ``http://HOST:PORT`` of the server.
+        canary: What to ask and what to expect.
+
+    Raises:
+        CanaryError: no answer, an error, or another label.
+    """
+    body = {
+        "inputs": [{"name": "text", "shape": [1, 1], "datatype": "BYTES", "data": [canary.text]}],
+        "outputs": [{"name": "label_id"}],
+    }
+    answer = _post(f"{base_url}/v2/models/{canary.model}/versions/{canary.version}/infer", body)
+    label_id = answer["outputs"][0]["data"][0]
+    if label_id != canary.label_id:
+        raise CanaryError(
+            f"{canary.model} version {canary.version} gives its canary text label {label_id}, at export it was "
+            f"{canary.label_id}: the files are not those that were certified"
+        )
+
+
+def is_ready(base_url: str) -> bool:
+    """Ask whether Triton has loaded every model."""
+    try:
+        with urllib.request.urlopen(f"{base_url}/v2/health/ready", timeout=TIMEOUT_SECONDS) as response:  # noqa: S310
+            return bool(response.status == 200)
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+def _post(url: str, body: dict[str, Any]) -> dict[str, Any]:
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310
+            answer: dict[str, Any] = json.load(response)
+            return answer
+    except urllib.error.HTTPError as error:
+        raise CanaryError(f"{url}: {error.code}: {error.read().decode(errors='replace')[:500]}") from error
+    except OSError as error:
+        raise CanaryError(f"{url}: {error}") from error

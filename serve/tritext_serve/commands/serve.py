@@ -1,0 +1,100 @@
+"""``tritext serve``: a model repository in, a running Triton on this machine out, until Ctrl-C."""
+
+import argparse
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+
+from tritext_serve.errors import ServeError
+from tritext_serve.flags import Address
+from tritext_serve.server import Server, ServerOptions
+
+HELP = "serve a model repository with the embedded Triton, without Docker or a GPU"
+ERRORS = (ServeError,)
+EPILOG = """\
+Listens on this machine alone unless --host says otherwise; put a proxy that checks keys and sizes
+in front before you do (docs/serving.md). Ctrl-C or SIGTERM stops it and leaves nothing behind.
+
+example:
+  tritext serve model_repository
+  tritext serve model_repository --http-port 9000 --instances sentiment_naive=1
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.epilog = EPILOG
+    parser.add_argument("repository", nargs="?", type=Path, default=Path("model_repository"), metavar="REPOSITORY")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--http-port", type=int, default=8000, metavar="PORT", help="default: 8000")
+    parser.add_argument("--grpc-port", type=int, default=8001, metavar="PORT", help="default: 8001")
+    parser.add_argument("--metrics-port", type=int, default=8002, metavar="PORT", help="default: 8002")
+    parser.add_argument(
+        "--instances",
+        type=_instances,
+        action="append",
+        default=[],
+        metavar="[MODEL=]N",
+        help="processes of every model, or of one (default: one a core)",
+    )
+    parser.add_argument("--threads", type=int, metavar="N", help="threads of one engine (default: cores / instances)")
+    parser.add_argument("--start-timeout", type=float, default=120.0, metavar="S", help="seconds (default: 120)")
+    parser.add_argument("--verbose", action="store_true", help="show Triton's own log")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until a signal comes."""
+    options = ServerOptions(
+        address=Address(args.host, args.http_port, args.grpc_port, args.metrics_port),
+        instances=dict(args.instances),
+        threads=args.threads,
+        start_timeout=args.start_timeout,
+        verbose=args.verbose,
+    )
+    signal.signal(signal.SIGTERM, _interrupt)
+    console = Console(stderr=True, highlight=False)
+    server = Server(args.repository, options)
+    try:
+        with console.status("starting Triton …"):
+            server.start()
+        sys.stdout.write(announcement(server))
+        sys.stdout.flush()
+        server.wait()
+    except KeyboardInterrupt:
+        console.print("stopping …", style="dim")
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it standing
+        server.stop()
+    return 0
+
+
+def announcement(server: Server) -> str:
+    """Say what is served, where, and what to type next."""
+    fronts = server.fronts
+    names = ", ".join(f"{m.name} (version {', '.join(v.name for v in m.served_versions)})" for m in fronts)
+    used = server.footprint()
+    return (
+        f"serving   {names}\n"
+        f"http      {server.http_url}\n"
+        f"grpc      {server.grpc_url}\n"
+        f"metrics   {server.metrics_url}\n"
+        f"memory    {used.rss_bytes / 1e6:.0f} MB in {used.processes} processes\n"
+        f'try       tritext classify --url {server.grpc_url} --model {fronts[0].name} "What a lovely film."\n'
+        f"stop      Ctrl-C, or kill {os.getpid()}\n"
+    )
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _instances(text: str) -> tuple[str, int]:
+    """Read ``N`` or ``MODEL=N``."""
+    model, _, count = text.rpartition("=")
+    if not count.isdecimal() or int(count) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not N or MODEL=N with N of 1 or more")
+    return model, int(count)

@@ -1,0 +1,53 @@
+"""ONNX Runtime on the CPU: options and a model file in, output arrays out. Imports onnxruntime, alone here."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+import onnxruntime as ort
+
+from tritext_serve.engine.options import EngineOptions, EngineOptionsError
+
+Array = npt.NDArray[Any]
+
+
+class Engine:
+    """One session of one model."""
+
+    def __init__(self, options: EngineOptions, version_directory: Path) -> None:
+        """Load and optimise the model.
+
+        Raises:
+            EngineOptionsError: the file is missing or lacks an output that the configuration declares.
+        """
+        path = version_directory / options.filename
+        if not path.is_file():
+            raise EngineOptionsError(f"unable to find {options.filename!r} in version {version_directory.name}")
+        self._session = ort.InferenceSession(str(path), _session_options(options), providers=["CPUExecutionProvider"])
+        missing = set(options.outputs) - {output.name for output in self._session.get_outputs()}
+        if missing:
+            raise EngineOptionsError(f"{options.filename} has no output {sorted(missing)[0]!r}")
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the model's inputs."""
+        return tuple(node.name for node in self._session.get_inputs())
+
+    def run(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
+        """Run one batch; the arrays' first axis is the batch."""
+        arrays: list[Array] = self._session.run(list(outputs), dict(inputs))
+        return arrays
+
+
+def _session_options(options: EngineOptions) -> ort.SessionOptions:
+    session = ort.SessionOptions()
+    session.graph_optimization_level = getattr(ort.GraphOptimizationLevel, options.graph_level)
+    session.execution_mode = getattr(ort.ExecutionMode, options.execution_mode)
+    session.intra_op_num_threads = options.intra_op_threads
+    session.inter_op_num_threads = options.inter_op_threads
+    session.enable_cpu_mem_arena = options.memory_arena
+    session.enable_mem_pattern = options.memory_pattern
+    # Threads that spin while they wait cost as much as threads that work, and every core here has work.
+    session.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return session

@@ -1,0 +1,26 @@
+"""Request bytes to texts: refuses what no tokenizer can read, by a message that names it. Pure."""
+
+from collections.abc import Iterable
+
+
+class TextError(ValueError):
+    """A text cannot be classified; the request it came in is refused."""
+
+
+def decode(raw: Iterable[bytes], max_text_bytes: int) -> list[str]:
+    """Decode one request's texts.
+
+    Raises:
+        TextError: a text is too large or not UTF-8; NUL bytes and empty texts are legal.
+    """
+    texts = []
+    for position, data in enumerate(raw):
+        if len(data) > max_text_bytes:
+            raise TextError(
+                f"text {position} has {len(data)} bytes, more than the {max_text_bytes} allowed: shorten it"
+            )
+        try:
+            texts.append(data.decode("utf-8"))
+        except UnicodeDecodeError as error:
+            raise TextError(f"text {position} is not valid UTF-8 at byte {error.start}") from error
+    return texts

@@ -1,0 +1,51 @@
+"""``config.pbtxt``: text in, checked and resized text out, through Triton's own protobuf. Pure."""
+
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
+
+from tritext_serve.errors import RepositoryError
+from tritext_serve.sizing import Sizing
+
+FRONT_BACKEND, ENGINE_BACKEND = "tritext", "onnxruntime"
+# Each of these makes Triton load native code or an environment from the repository.
+_FORBIDDEN_PARAMETERS = ("EXECUTION_ENV_PATH", "TRITON_BATCH_STRATEGY_PATH")
+
+
+def parse(text: str, name: str) -> model_config_pb2.ModelConfig:
+    """Parse one model's configuration.
+
+    Args:
+        text: Contents of ``config.pbtxt``.
+        name: The model's folder, for messages.
+
+    Raises:
+        RepositoryError: it does not parse, or asks for what must not be served here.
+    """
+    config = model_config_pb2.ModelConfig()
+    try:
+        text_format.Parse(text, config)
+    except text_format.ParseError as error:
+        raise RepositoryError(f"{name}/config.pbtxt: {error}") from error
+    if config.backend not in (FRONT_BACKEND, ENGINE_BACKEND):
+        raise RepositoryError(
+            f"{name}/config.pbtxt: backend {config.backend or config.platform!r}; the embedded server has "
+            f"{FRONT_BACKEND!r} and {ENGINE_BACKEND!r}: serve this model with the Triton image"
+        )
+    forbidden = [key for key in _FORBIDDEN_PARAMETERS if key in config.parameters]
+    if forbidden or config.model_operations.op_library_filename:
+        what = forbidden[0] if forbidden else "model_operations"
+        raise RepositoryError(f"{name}/config.pbtxt: {what} loads code from the repository, which is refused")
+    return config
+
+
+def resize(config: model_config_pb2.ModelConfig, sizing: Sizing) -> str:
+    """Write the configuration again with this machine's counts; all else stays as exported."""
+    resized = model_config_pb2.ModelConfig()
+    resized.CopyFrom(config)
+    del resized.instance_group[:]
+    group = resized.instance_group.add()
+    group.kind = model_config_pb2.ModelInstanceGroup.KIND_CPU
+    group.count = sizing.instances
+    if resized.backend == ENGINE_BACKEND:
+        resized.parameters["intra_op_thread_count"].string_value = str(sizing.threads)
+    return str(text_format.MessageToString(resized))

@@ -1,0 +1,235 @@
+"""The embedded Triton as an object: a repository and options in, a running, answering server out.
+
+::
+
+    with Server(repository, options) as server:      # ready: every front has answered its canary
+        print(server.http_url, server.footprint())
+                                                     # stopped: no process, region or folder is left
+"""
+
+import secrets
+import socket
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+from tritext_serve import canary, processes, staging, wheel
+from tritext_serve.errors import CanaryError, PortError, ServerDiedError, StartError
+from tritext_serve.flags import EXIT_TIMEOUT_SECONDS, Address, triton_flags
+from tritext_serve.log import reasons
+from tritext_serve.repository import Model, scan
+from tritext_serve.settings import child_environment
+from tritext_serve.sizing import Sizing, count_cores, size
+
+POLL_SECONDS = 0.05
+LOCK_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """How to serve.
+
+    Attributes:
+        address: Where to listen.
+        instances: Processes a model, by model name; the key "" is for every other model. Chosen from the cores
+            where it is missing.
+        threads: Threads of one engine; chosen from the cores where it is None.
+        start_timeout: Seconds until every canary must have answered.
+        verbose: Whether Triton's own log goes to standard error.
+    """
+
+    address: Address = field(default_factory=Address)
+    instances: Mapping[str, int] = field(default_factory=dict)
+    threads: int | None = None
+    start_timeout: float = 120.0
+    verbose: bool = False
+
+
+class Server:
+    """One Triton process and all that belongs to it."""
+
+    def __init__(self, repository: Path, options: ServerOptions | None = None) -> None:
+        """Check everything that can be checked before a process starts.
+
+        Raises:
+            PlatformError: Triton does not run here.
+            RepositoryError: there is nothing to serve.
+        """
+        self.options = options or ServerOptions()
+        self.models = scan(repository)
+        self._wheel = wheel.find()
+        self._stage: staging.Stage | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def http_url(self) -> str:
+        """Base URL of the HTTP API."""
+        return f"http://{self.options.address.reachable_host}:{self.options.address.http}"
+
+    @property
+    def grpc_url(self) -> str:
+        """URL of the gRPC API, as the client takes it."""
+        return f"grpc://{self.options.address.reachable_host}:{self.options.address.grpc}"
+
+    @property
+    def metrics_url(self) -> str:
+        """URL of the Prometheus metrics."""
+        return f"http://{self.options.address.reachable_host}:{self.options.address.metrics}/metrics"
+
+    @property
+    def fronts(self) -> tuple[Model, ...]:
+        """The models that take texts."""
+        return tuple(model for model in self.models if model.is_front)
+
+    @property
+    def pid(self) -> int:
+        """Process id of tritonserver."""
+        if self._process is None:
+            raise ServerDiedError("the server is not running")
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start Triton and wait until every front has answered its canary.
+
+        Raises:
+            PortError: a port is taken.
+            StartError: Triton ended, or did not answer in time; its reasons are in the message.
+        """
+        check_ports(self.options.address)
+        staging.sweep()
+        self._stage = staging.build(self._wheel, self.models, self._size)
+        try:
+            self._process = self._spawn(self._stage)
+            self._wait_until_answering(time.monotonic() + self.options.start_timeout)
+        except BaseException:
+            self.stop()
+            raise
+
+    def wait(self) -> None:
+        """Wait for ever.
+
+        Raises:
+            ServerDiedError: Triton ended by itself.
+        """
+        if self._process is None:
+            return
+        status = self._process.wait()
+        raise ServerDiedError(f"tritonserver ended with status {status}: {self._reasons()}")
+
+    def stop(self) -> None:
+        """Stop Triton gently, then firmly, and remove everything it leaves; safe to call twice."""
+        if self._process is not None:
+            members = processes.tree(self._process.pid)
+            regions = processes.shared_memory(members)
+            self._process.terminate()
+            processes.end(members, timeout=EXIT_TIMEOUT_SECONDS + 5)
+            self._process.wait()
+            self._process = None
+            for region in regions:
+                region.unlink(missing_ok=True)
+        if self._stage is not None:
+            staging.remove(self._stage)
+            self._stage = None
+
+    def footprint(self) -> processes.Footprint:
+        """Measure the whole process tree."""
+        return processes.footprint(self.pid)
+
+    def __enter__(self) -> "Server":
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop."""
+        self.stop()
+
+    def _size(self, model: Model) -> Sizing:
+        own = self.options.instances
+        return size(count_cores(), own.get(model.name, own.get("")), self.options.threads)
+
+    def _spawn(self, stage: staging.Stage) -> subprocess.Popen[bytes]:
+        flags = triton_flags(
+            self.options.address,
+            stage.models,
+            stage.backends,
+            self._wheel.caches,
+            locked_by=secrets.token_urlsafe(LOCK_BYTES),
+            verbose=self.options.verbose,
+        )
+        with stage.log.open("wb") as log:
+            return subprocess.Popen(
+                [str(self._wheel.binary), *flags],
+                env=environment(self._wheel, stage),
+                stdin=subprocess.DEVNULL,
+                stdout=None if self.options.verbose else log,
+                stderr=None if self.options.verbose else subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C reaches this process alone, which then stops Triton in order
+                preexec_fn=processes.die_with_parent,  # noqa: PLW1509  # no thread has started yet
+            )
+
+    def _wait_until_answering(self, deadline: float) -> None:
+        waiting = [canary.read_canary(m.name, v) for m in self.fronts for v in m.served_versions]
+        problem = "Triton is still loading the models"
+        while time.monotonic() < deadline:
+            if self._process is None or self._process.poll() is not None:
+                raise StartError(f"tritonserver did not start: {self._reasons()}")
+            if canary.is_ready(self.http_url):
+                try:
+                    for each in waiting:
+                        canary.check(self.http_url, each)
+                except CanaryError as error:
+                    problem = str(error)
+                else:
+                    return
+            time.sleep(POLL_SECONDS)
+        raise StartError(f"no answer within {self.options.start_timeout:g} s: {problem}: {self._reasons()}")
+
+    def _reasons(self) -> str:
+        if self._stage is None or self.options.verbose:
+            return "its log is above"
+        lines = self._stage.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return "; ".join(reasons(lines)[-3:]) or "its log names no error; see it with --verbose"
+
+
+def environment(parts: wheel.TritonWheel, stage: staging.Stage) -> dict[str, str]:
+    """Compose what the server and its stubs are told by their environment."""
+    return child_environment(
+        LD_LIBRARY_PATH=":".join(map(str, parts.libraries)),
+        PYTHONDONTWRITEBYTECODE="1",
+        TMPDIR=str(stage.root / "tmp"),
+        TOKENIZERS_PARALLELISM="false",
+        OMP_NUM_THREADS="1",
+        OPENBLAS_NUM_THREADS="1",
+    )
+
+
+def check_ports(address: Address) -> None:
+    """Try every port before Triton does, whose own message names none.
+
+    Raises:
+        PortError: naming the port and the flag that moves it.
+    """
+    for flag, port in (("http", address.http), ("grpc", address.grpc), ("metrics", address.metrics)):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((address.host, port))
+            except OSError as error:
+                raise PortError(
+                    f"{address.host}:{port}: {error.strerror}: choose another with --{flag}-port"
+                ) from error
+
+
+def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
+    """Ask the kernel for ports that nobody listens on."""
+    probes = [socket.create_server((host, 0)) for _ in range(count)]
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports

@@ -1,0 +1,154 @@
+"""The export from end to end, on small models: what is published, and what is refused."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+import pytest
+
+from tests.conftest import Silent, load_json
+from tests.export.conftest import MakeCheckpoint
+from tritext_export.certificate import Limits
+from tritext_export.errors import CertificateError, ExportError, SourceError, TextsError
+from tritext_export.export import ExportRequest, choose_labels, equal_lengths, export_model
+from tritext_export.session import ExportedModel
+
+
+@pytest.fixture
+def request_(make_checkpoint: MakeCheckpoint, tiny_texts: Path, tmp_path: Path) -> ExportRequest:
+    """A request that succeeds."""
+    return ExportRequest(str(make_checkpoint()), "tiny", tmp_path / "repository", tiny_texts)
+
+
+def test_a_published_version_is_whole(request_: ExportRequest) -> None:
+    published = export_model(request_, Silent())
+    assert (published.version, published.fresh) == (1, True)
+    assert "100.00% of 240 labels agree" in published.line
+    manifest = load_json(published.directory / "manifest.json")
+    assert manifest["labels"] == ["negative", "positive"]
+    assert manifest["activation"] == "softmax"
+    assert manifest["max_length"] == 64
+    assert manifest["canary"]["label"] == manifest["labels"][manifest["canary"]["label_id"]]
+    certificate = load_json(published.directory / "certificate.json")
+    assert certificate["passed"]
+    assert certificate["texts"] == 240
+    assert len(certificate["buckets"]) > 1
+    session = ort.InferenceSession(str(request_.repository / "tiny_classifier" / "1" / "model.onnx"))
+    assert {node.type for node in session.get_inputs()} == {"tensor(int64)"}
+    assert [node.name for node in session.get_outputs()] == ["logits"]
+
+
+def test_every_file_is_hashed_and_nothing_can_execute(request_: ExportRequest) -> None:
+    export_model(request_, Silent())
+    files = [p for p in request_.repository.rglob("*") if p.is_file() and p.name != ".lock"]
+    assert {p.name for p in files} == {
+        "config.pbtxt",
+        "labels.txt",
+        "model.onnx",
+        "tokenizer.json",
+        "manifest.json",
+        "certificate.json",
+    }
+    assert not [p for p in files if p.stat().st_mode & 0o111]
+    hashed = load_json(request_.repository / "tiny" / "1" / "manifest.json")["files"]
+    assert {"tiny/1/tokenizer.json", "tiny/1/certificate.json", "tiny_classifier/1/model.onnx"} == set(hashed)
+
+
+def test_nothing_changed_nothing_published(request_: ExportRequest) -> None:
+    first = export_model(request_, Silent())
+    again = export_model(request_, Silent())
+    assert (again.version, again.fresh, again.line) == (1, False, first.line)
+    assert export_model(replace(request_, force=True), Silent()).version == 2
+    assert export_model(replace(request_, max_length=32), Silent()).version == 3
+
+
+def test_a_disagreeing_export_is_not_published(request_: ExportRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    export_model(request_, Silent())
+    real = ExportedModel.logits
+
+    def swapped(self: ExportedModel, encoded: Any) -> npt.NDArray[np.float32]:
+        return real(self, encoded)[:, ::-1]
+
+    monkeypatch.setattr(ExportedModel, "logits", swapped)
+    with pytest.raises(CertificateError, match="Nothing was published"):
+        export_model(replace(request_, force=True), Silent())
+    assert sorted(p.name for p in (request_.repository / "tiny").iterdir()) == ["1", "config.pbtxt", "labels.txt"]
+
+
+def test_limits_that_nothing_can_meet(request_: ExportRequest) -> None:
+    with pytest.raises(CertificateError, match=r"required: 100\.00% and -1\.0e\+00"):
+        export_model(replace(request_, limits=Limits(1.0, -1.0)), Silent())
+    assert not (request_.repository / "tiny").exists()
+
+
+@pytest.mark.parametrize(
+    ("labels", "problem_type", "activation"),
+    [
+        (("joy", "anger", "fear"), "multi_label_classification", "sigmoid"),
+        (("stars",), "regression", "none"),
+    ],
+)
+def test_the_problem_type_is_honoured(
+    make_checkpoint: MakeCheckpoint,
+    request_: ExportRequest,
+    tmp_path: Path,
+    labels: tuple[str, ...],
+    problem_type: str,
+    activation: str,
+) -> None:
+    texts = tmp_path / "texts.jsonl"
+    texts.write_text(
+        "\n".join(json.dumps({"text": f"good film {i}", "label": labels[i % len(labels)]}) for i in range(20))
+    )
+    source = make_checkpoint(labels, problem_type=problem_type)
+    published = export_model(replace(request_, source=str(source), texts=texts), Silent())
+    assert load_json(published.directory / "manifest.json")["activation"] == activation
+    accuracy = load_json(published.directory / "certificate.json")["export_accuracy"]
+    assert (accuracy is None) == (problem_type == "regression")
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"name": "no spaces"}, SourceError, "--name 'no spaces'"),
+        ({"name": "../up"}, SourceError, "--name"),
+        ({"label_output": "score"}, SourceError, "--label-output 'score'"),
+        ({"max_length": 65}, SourceError, "--max-length 65: the model takes from 2 to 64"),
+        ({"labels": ("a",)}, SourceError, r"--labels names 1 labels \(a\), the model has 2"),
+        ({"labels": ("good", "bad")}, TextsError, "carry the label 'negative', the model knows 'good', 'bad'"),
+        ({"texts": Path("nowhere.tsv")}, TextsError, "nowhere.tsv: No such file"),
+        ({"source": "./nowhere"}, SourceError, "no such directory"),
+    ],
+)
+def test_a_request_that_cannot_be_met(
+    request_: ExportRequest, changes: dict[str, Any], error: type[ExportError], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        export_model(replace(request_, **changes), Silent())
+    assert not (request_.repository / request_.name).exists()
+
+
+def test_placeholder_labels_must_be_named() -> None:
+    with pytest.raises(SourceError, match="only LABEL_0 to LABEL_1: name them in order with --labels"):
+        choose_labels({0: "LABEL_0", 1: "LABEL_1"}, None)
+    assert choose_labels({0: "LABEL_0", 1: "LABEL_1"}, ("no", "yes")) == ("no", "yes")
+    assert choose_labels({0: "LABEL_0"}, None) == ("LABEL_0",), "a regression's one output needs no name"
+
+
+def test_a_tokenizer_that_reads_otherwise_is_refused(
+    make_checkpoint: MakeCheckpoint, request_: ExportRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tritext_export.session import ExportedTokenizer
+
+    monkeypatch.setattr(ExportedTokenizer, "encode", lambda self, texts: [[2, 3] for _ in texts])
+    with pytest.raises(SourceError, match=r"tokenizer\.json reads .* otherwise than the checkpoint does"):
+        export_model(request_, Silent())
+
+
+def test_texts_of_equal_length_are_grouped() -> None:
+    assert equal_lengths([3, 5, 3]) == [[0, 2], [1]]
+    assert [len(group) for group in equal_lengths([4] * 40)] == [16, 16, 8]

@@ -1,0 +1,86 @@
+"""Labelled files: what is read, how it splits, what is refused."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tritext_export.errors import TextsError
+from tritext_export.labelled import (
+    Example,
+    label_ids,
+    label_names,
+    read_examples,
+    select,
+    split_of,
+    write_tsv,
+)
+
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r"))
+
+
+@given(st.lists(texts, unique=True))
+def test_every_text_stands_in_exactly_one_split(texts: list[str]) -> None:
+    examples = [Example(text, "x") for text in texts]
+    parts = [select(examples, split) for split in ("train", "dev", "test")]
+    assert sorted(e.text for part in parts for e in part) == sorted(texts)
+    assert select(examples, "all") == tuple(examples)
+
+
+def test_the_corpus_splits_as_documented(corpus: Path) -> None:
+    examples = read_examples(corpus)
+    assert [len(select(examples, split)) for split in ("train", "dev", "test")] == [8435, 1038, 1095]
+    assert split_of("Effective but too tepid biopic") == "dev"
+
+
+@given(examples=st.lists(st.builds(Example, texts, st.sampled_from(["a", "b c"])), min_size=1))
+def test_a_written_file_reads_back(tmp_path_factory: pytest.TempPathFactory, examples: list[Example]) -> None:
+    path = tmp_path_factory.mktemp("texts") / "texts.tsv"
+    write_tsv(path, examples)
+    assert list(read_examples(path)) == examples
+
+
+def test_csv_and_jsonl_with_other_column_names(tmp_path: Path) -> None:
+    rows = [{"review": 'one, "two"', "stars": 1}, {"review": "tab\there", "stars": 0}]
+    (tmp_path / "t.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n\n")
+    (tmp_path / "t.csv").write_text('review,stars\n"one, ""two""",1\ntab\there,0\n')
+    expected = (Example('one, "two"', "1"), Example("tab\there", "0"))
+    assert read_examples(tmp_path / "t.jsonl", "review", "stars") == expected
+    assert read_examples(tmp_path / "t.csv", "review", "stars") == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("t.parquet", b"", "cannot tell the format from '.parquet'"),
+        ("t.tsv", b"", "holds no texts"),
+        ("t.tsv", b"text\tlabel\n", "holds no texts"),
+        ("t.tsv", b"sentence\tlabel\nx\ty\n", "row 1 has no 'text': it has 'sentence', 'label'"),
+        ("t.tsv", b"text\tlabel\nx\ty\nz\n", "row 2 has no 'label'"),
+        ("t.csv", b"text,label\ncaf\xe9,1\n", "not UTF-8 at byte"),
+        ("t.jsonl", b'{"text": "x", "label": 1}\n{', "t.jsonl: "),
+        ("t.jsonl", b"[1, 2]\n", "row 1 has no 'text'"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_named_with_the_reason(
+    tmp_path: Path, name: str, content: bytes, words: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(TextsError, match=words):
+        read_examples(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TextsError, match=r"nothing\.tsv: No such file"):
+        read_examples(tmp_path / "nothing.tsv")
+
+
+def test_a_label_that_the_model_does_not_know_is_named() -> None:
+    examples = [Example("x", "good"), Example("y", "bad")]
+    assert label_names(examples) == ("bad", "good")
+    assert label_ids(examples, ("good", "bad")) == [0, 1]
+    with pytest.raises(TextsError, match="carry the label 'bad', the model knows 'good', 'fine'"):
+        label_ids(examples, ("good", "fine"))

@@ -1,0 +1,193 @@
+"""Publishing: what stands on disk at every moment, and what is refused."""
+
+import contextlib
+import errno
+import fcntl
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tritext_export import repository as repositories
+from tritext_export.errors import RepositoryError
+from tritext_export.repository import publish, published_version, stage
+from tritext_export.triton import ModelFacts, from_text
+
+FACTS = ModelFacts("m", ("input_ids", "attention_mask"), 2)
+LABELS = ("no", "yes")
+
+# Publishes version after version into argv[1], and dies before its argv[2]-th change to the file system.
+DYING_PUBLISHER = """
+import os, pathlib, sys
+from tests.export.test_repository import FACTS, LABELS, fill
+from tritext_export.repository import publish, stage
+
+left = int(sys.argv[2])
+def count(real):
+    def counted(*args, **kwargs):
+        global left
+        left -= 1
+        if left < 0:
+            os._exit(9)
+        return real(*args, **kwargs)
+    return counted
+for name in ("rename", "replace", "mkdir", "open"):
+    setattr(pathlib.Path, name, count(getattr(pathlib.Path, name)))
+root = pathlib.Path(sys.argv[1])
+with stage(root, "m") as staging:
+    fill(staging)
+    publish(root, staging, FACTS, LABELS)
+"""
+
+
+def fill(staging: repositories.Staging) -> None:
+    """Put a version's files into the staging folder."""
+    (staging.version_directory("m") / "manifest.json").write_text(f'{{"version": {staging.version}}}')
+    (staging.version_directory("m_classifier") / "model.onnx").write_bytes(b"onnx" * staging.version)
+
+
+def export(root: Path, facts: ModelFacts = FACTS, labels: tuple[str, ...] = LABELS) -> Path:
+    """Publish one more version."""
+    with stage(root, facts.name) as staging:
+        fill(staging)
+        return publish(root, staging, facts, labels)
+
+
+def served_versions(root: Path, model: str) -> list[int]:
+    """The versions that a model's config names; none where there is no such model."""
+    path = root / model / "config.pbtxt"
+    return list(from_text(path.read_text()).version_policy.specific.versions) if path.exists() else []
+
+
+def require_loadable(root: Path) -> list[int]:
+    """Check what Triton needs of a repository, and give the front's versions."""
+    for folder in root.iterdir():
+        if folder.is_dir() and not folder.name.startswith("."):
+            for version in served_versions(root, folder.name):
+                assert any((folder / str(version)).iterdir()), f"{folder.name} {version} is named but not there"
+            assert (folder / "labels.txt").read_text() == "no\nyes\n"
+    front = served_versions(root, "m")
+    assert set(front) <= set(served_versions(root, "m_classifier"))
+    return front
+
+
+def test_the_first_version(tmp_path: Path) -> None:
+    directory = export(tmp_path / "new" / "repository")
+    assert directory == tmp_path / "new" / "repository" / "m" / "1"
+    assert require_loadable(tmp_path / "new" / "repository") == [1]
+
+
+def test_a_second_version_replaces_the_first_which_stays_on_disk(tmp_path: Path) -> None:
+    export(tmp_path)
+    export(tmp_path)
+    assert require_loadable(tmp_path) == [2]
+    assert served_versions(tmp_path, "m_classifier") == [2]
+    assert (tmp_path / "m" / "1").is_dir()
+    assert published_version(tmp_path, "m") == 2
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_the_old_version_or_the_new_one_can_be_served(tmp_path: Path) -> None:
+    export(tmp_path)
+    seen = set()
+    for steps in range(60):
+        before = require_loadable(tmp_path)
+        command = [sys.executable, "-c", DYING_PUBLISHER, str(tmp_path), str(steps)]
+        ended = subprocess.run(command, check=False, timeout=60, cwd=Path(__file__).parents[2])
+        after = require_loadable(tmp_path)
+        assert after == before or after > before
+        seen.add((ended.returncode, after == before))
+        if ended.returncode == 0:
+            break
+    assert seen == {(9, True), (9, False), (0, False)}, "killed before the switch, after it, and not at all"
+    export(tmp_path)
+    assert not list(tmp_path.glob(".staging-*"))
+
+
+def test_a_failed_export_leaves_no_trace(tmp_path: Path) -> None:
+    export(tmp_path)
+    with pytest.raises(ZeroDivisionError), stage(tmp_path, "m") as staging:
+        fill(staging)
+        raise ZeroDivisionError
+    assert require_loadable(tmp_path) == [1]
+    assert {p.name for p in tmp_path.iterdir()} == {".lock", "m", "m_classifier"}
+
+
+def test_two_exports_at_once(tmp_path: Path) -> None:
+    with stage(tmp_path, "m"), pytest.raises(RepositoryError, match="another export is writing"), stage(tmp_path, "m"):
+        pass
+
+
+def test_the_lock_of_a_dead_export_does_not_hold(tmp_path: Path) -> None:
+    (tmp_path / ".lock").touch()
+    assert export(tmp_path).name == "1"
+    with (tmp_path / ".lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@pytest.mark.parametrize(
+    ("facts", "labels"),
+    [
+        (ModelFacts("m", FACTS.inputs, 3), ("no", "yes", "maybe")),
+        (ModelFacts("m", (*FACTS.inputs, "token_type_ids"), 2), LABELS),
+        (ModelFacts("m", FACTS.inputs, 2, "mood"), LABELS),
+        (FACTS, ("yes", "no")),
+    ],
+    ids=["more labels", "another input", "another output", "labels swapped"],
+)
+def test_a_version_that_would_break_the_models_clients_is_refused(
+    tmp_path: Path, facts: ModelFacts, labels: tuple[str, ...]
+) -> None:
+    export(tmp_path)
+    with pytest.raises(RepositoryError, match="publish this one under another --name"):
+        export(tmp_path, facts, labels)
+    assert require_loadable(tmp_path) == [1]
+
+
+def test_a_file_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(RepositoryError, match="a file is in the way"):
+        export(tmp_path / "file")
+
+
+@contextlib.contextmanager
+def mounted(directory: Path, *options: str) -> Iterator[Path]:
+    """A small file system of its own."""
+    directory.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", str(directory)]
+    if os.geteuid() != 0 or subprocess.run(command, check=False, capture_output=True, timeout=10).returncode:
+        pytest.skip("MISSING: the right to mount a tmpfs (root), so a full disk was not tried")
+    try:
+        yield directory
+    finally:
+        subprocess.run(["umount", str(directory)], check=True, timeout=10)
+
+
+def test_a_full_disk_keeps_the_old_version(tmp_path: Path) -> None:
+    with mounted(tmp_path / "disk", "size=256k") as disk:
+        export(disk)
+        with (
+            pytest.raises(RepositoryError, match="No space left on device: free some space"),
+            stage(disk, "m") as staging,
+        ):
+            fill(staging)
+            (staging.version_directory("m") / "model.onnx").write_bytes(b"x" * 300_000)
+        assert require_loadable(disk) == [1]
+        assert export(disk).name == "2"
+
+
+def test_a_read_only_repository(tmp_path: Path) -> None:
+    with mounted(tmp_path / "disk", "ro") as disk, pytest.raises(RepositoryError, match="mounted read-only"):
+        export(disk / "repository")
+
+
+def test_a_repository_that_belongs_to_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)  # root may write anywhere, so the kernel cannot be asked
+    with pytest.raises(RepositoryError, match="Permission denied: give yourself the right"):
+        export(tmp_path / "repository")

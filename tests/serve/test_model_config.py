@@ -1,0 +1,38 @@
+"""config.pbtxt: what is refused, and what resizing may change."""
+
+import pytest
+
+from tritext_serve.errors import RepositoryError
+from tritext_serve.model_config import parse, resize
+from tritext_serve.sizing import Sizing
+
+ENGINE = 'backend: "onnxruntime" max_batch_size: 8 instance_group { kind: KIND_AUTO count: 1 }'
+
+
+def test_resizing_sets_counts_and_leaves_the_rest() -> None:
+    before = parse(ENGINE, "m")
+    after = parse(resize(before, Sizing(3, 2)), "m")
+    assert [(group.count, group.kind) for group in after.instance_group] == [(3, 2)]
+    assert after.parameters["intra_op_thread_count"].string_value == "2"
+    assert (after.backend, after.max_batch_size) == (before.backend, before.max_batch_size)
+
+
+def test_a_front_gets_no_engine_parameters() -> None:
+    assert "intra_op" not in resize(parse('backend: "tritext"', "m"), Sizing(1, 1))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("backend: ", "m/config.pbtxt: "),
+        ('backend: "python"', "backend 'python'"),
+        ('platform: "tensorrt_plan"', "backend 'tensorrt_plan'"),
+        (ENGINE + ' parameters { key: "EXECUTION_ENV_PATH" value { string_value: "x" } }', "EXECUTION_ENV_PATH"),
+        (ENGINE + ' parameters { key: "TRITON_BATCH_STRATEGY_PATH" value { string_value: "x" } }', "TRITON_BATCH"),
+        (ENGINE + ' model_operations { op_library_filename: "x.so" }', "model_operations"),
+    ],
+    ids=["broken", "python", "tensorrt", "environment", "strategy", "operators"],
+)
+def test_what_must_not_be_served_is_refused_by_name(text: str, words: str) -> None:
+    with pytest.raises(RepositoryError, match=words):
+        parse(text, "m")

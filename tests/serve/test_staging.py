@@ -1,0 +1,50 @@
+"""A server's own folder: private, complete, and swept when its owner is gone."""
+
+import stat
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.serve.test_repository import make
+from tritext_serve import staging, wheel
+from tritext_serve.repository import scan
+from tritext_serve.sizing import Sizing
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> staging.Stage:
+    """A staged server in a temporary folder of its own."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    repository = make(tmp_path / "repository", "m/2/model.onnx")
+    return staging.build(wheel.find(), scan(repository), lambda model: Sizing(1, 1))
+
+
+def test_the_folder_is_private_and_the_stub_can_run(stage: staging.Stage) -> None:
+    assert stat.S_IMODE(stage.root.stat().st_mode) == 0o700
+    assert (stage.backends / "python" / wheel.STUB).stat().st_mode & stat.S_IXUSR
+    assert {p.name for p in stage.backends.iterdir()} == {"python", "tritext", "onnxruntime"}
+
+
+def test_the_view_links_served_versions_and_allowed_files_only(stage: staging.Stage) -> None:
+    model = stage.models / "m"
+    assert {p.name for p in model.iterdir()} == {"config.pbtxt", "labels.txt", "2"}
+    assert {p.name for p in (model / "2").iterdir()} == {"manifest.json", "model.onnx"}
+    assert (model / "2" / "model.onnx").is_symlink()
+
+
+def test_a_dead_owners_folder_is_swept_and_a_living_ones_is_not(stage: staging.Stage, tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left_over = tmp_path / f"tritext-serve-{ended.pid}-abc"
+    left_over.mkdir()
+    staging.sweep()
+    assert not left_over.exists()
+    assert stage.root.is_dir()
+
+
+def test_removal_leaves_nothing(stage: staging.Stage) -> None:
+    staging.remove(stage)
+    assert not stage.root.exists()
