@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from tritext_export.export import ExportRequest, export_model
+from tritext_export.export import export_model
 from tritext_export.labelled import Example, read_examples, select
+from tritext_export.request import ExportRequest
 from tritext_serve.flags import Address
 from tritext_serve.server import Server, ServerOptions, free_ports
 

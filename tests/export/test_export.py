@@ -13,8 +13,10 @@ import pytest
 from tests.conftest import Silent, load_json
 from tests.export.conftest import MakeCheckpoint
 from tritext_export.certificate import Limits
+from tritext_export.draft import equal_lengths
 from tritext_export.errors import CertificateError, ExportError, SourceError, TextsError
-from tritext_export.export import ExportRequest, choose_labels, equal_lengths, export_model
+from tritext_export.export import choose_labels, export_model
+from tritext_export.request import ExportRequest
 from tritext_export.session import ExportedModel
 
 

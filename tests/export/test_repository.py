@@ -109,11 +109,17 @@ def test_killed_at_any_moment_the_old_version_or_the_new_one_can_be_served(tmp_p
 
 def test_a_failed_export_leaves_no_trace(tmp_path: Path) -> None:
     export(tmp_path)
-    with pytest.raises(ZeroDivisionError), stage(tmp_path, "m") as staging:
-        fill(staging)
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        fail_while_staging(tmp_path)
     assert require_loadable(tmp_path) == [1]
     assert {p.name for p in tmp_path.iterdir()} == {".lock", "m", "m_classifier"}
+
+
+def fail_while_staging(root: Path) -> None:
+    """An export that breaks off when its files are written."""
+    with stage(root, "m") as staging:
+        fill(staging)
+        raise ZeroDivisionError
 
 
 def test_two_exports_at_once(tmp_path: Path) -> None:
@@ -166,15 +172,18 @@ def mounted(directory: Path, *options: str) -> Iterator[Path]:
         subprocess.run(["umount", str(directory)], check=True, timeout=10)
 
 
+def overfill(root: Path) -> None:
+    """An export of more than the disk holds."""
+    with stage(root, "m") as staging:
+        fill(staging)
+        (staging.version_directory("m") / "model.onnx").write_bytes(b"x" * 300_000)
+
+
 def test_a_full_disk_keeps_the_old_version(tmp_path: Path) -> None:
     with mounted(tmp_path / "disk", "size=256k") as disk:
         export(disk)
-        with (
-            pytest.raises(RepositoryError, match="No space left on device: free some space"),
-            stage(disk, "m") as staging,
-        ):
-            fill(staging)
-            (staging.version_directory("m") / "model.onnx").write_bytes(b"x" * 300_000)
+        with pytest.raises(RepositoryError, match="No space left on device: free some space"):
+            overfill(disk)
         assert require_loadable(disk) == [1]
         assert export(disk).name == "2"
 

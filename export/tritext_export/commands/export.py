@@ -7,8 +7,9 @@ from pathlib import Path
 from tritext_export.certificate import Limits
 from tritext_export.commands.console import ConsoleProgress
 from tritext_export.errors import ExportError
-from tritext_export.export import DEFAULT_OPSET, ExportRequest, export_model
+from tritext_export.export import export_model
 from tritext_export.labelled import SPLITS
+from tritext_export.request import DEFAULT_OPSET, ExportRequest
 
 HELP = "export a checkpoint to ONNX, prove its labels, publish it in a model repository"
 ERRORS = (ExportError,)

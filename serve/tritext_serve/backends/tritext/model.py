@@ -84,13 +84,16 @@ class TritonPythonModel:
                 job.error, job.outcome = pb_utils.TritonError(message, pb_utils.TritonError.INTERNAL), "failed"
         if job.error is not None:
             return pb_utils.InferenceResponse(error=job.error)
-        tensors = []
-        for name in job.request.requested_output_names():
-            if name == "text":
-                array = pb_utils.get_input_tensor_by_name(job.request, "text").as_numpy()
-            else:
-                array = self._builders[name](outcome.answers, rows)
-            tensors.append(pb_utils.Tensor(name, array))
+        wanted = job.request.requested_output_names()
+        tensors = [
+            pb_utils.Tensor(name, self._builders[name](outcome.answers, rows))
+            for name in self._builders
+            if name in wanted
+        ]
+        if "text" in wanted:
+            tensors.insert(
+                0, pb_utils.Tensor("text", pb_utils.get_input_tensor_by_name(job.request, "text").as_numpy())
+            )
         return pb_utils.InferenceResponse(output_tensors=tensors)
 
     def _run_classifier(self, arrays):

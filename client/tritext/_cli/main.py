@@ -1,0 +1,126 @@
+"""The ``tritext`` command: words in, the chosen verb's exit code out.
+
+A verb is an entry point of the group ``tritext.verbs``, naming a module with
+
+* ``HELP: str``, one line,
+* ``configure(parser) -> None``, which adds arguments and an epilog with an example,
+* ``run(args) -> int``, the exit code,
+* ``ERRORS: tuple[type[Exception], ...]`` if it wants, the exceptions whose message is meant for the user.
+
+Only the chosen verb is imported, so no verb pays for another's dependencies. Exit codes: 0 done, 1 failed with a
+message on stderr, 2 wrong usage, 130 interrupted, 141 the reader of the output went away.
+"""
+
+import argparse
+import difflib
+import importlib.metadata
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import EntryPoint
+from types import ModuleType
+
+from tritext._errors import TritextError
+from tritext._version import __version__
+
+GROUP = "tritext.verbs"
+FAILED, USAGE, INTERRUPTED, NO_READER = 1, 2, 130, 141
+
+_USAGE = """\
+usage: tritext VERB [ARGUMENT ...]
+       tritext --version
+
+Serve fine-tuned text classifiers on NVIDIA Triton, with the labels proved unchanged.
+"""
+
+
+def main(argv: Sequence[str] | None = None, *, verbs: Iterable[EntryPoint] | None = None) -> int:
+    """Run one verb.
+
+    Args:
+        argv: The words after ``tritext``; None for those of this process.
+        verbs: The verbs to choose from; None for those that are installed.
+
+    Returns:
+        The exit code.
+    """
+    words = sys.argv[1:] if argv is None else list(argv)
+    found = {v.name: v for v in (importlib.metadata.entry_points(group=GROUP) if verbs is None else verbs)}
+    if not words or words[0] in ("-h", "--help", "help"):
+        (sys.stdout if words else sys.stderr).write(_overview(found))
+        return 0 if words else USAGE
+    if words[0] in ("-V", "--version"):
+        sys.stdout.write(f"tritext {__version__}\n")
+        return 0
+    if words[0] not in found:
+        sys.stderr.write(_unknown(words[0], found))
+        return USAGE
+    return _run(found[words[0]], words[1:])
+
+
+def _run(verb: EntryPoint, words: Sequence[str]) -> int:
+    try:
+        module = verb.load()
+    except ImportError as error:
+        sys.stderr.write(f"tritext {verb.name}: {error}: run {_remedy(verb)}\n")
+        return FAILED
+    errors = (TritextError, *getattr(module, "ERRORS", ()))
+    try:
+        code: int = module.run(_parser(verb.name, module).parse_args(words))
+        sys.stdout.flush()  # so that a reader who has gone shows here, not as the interpreter ends
+    except SystemExit as stop:
+        return _code(stop)
+    except errors as error:
+        sys.stderr.write(f"tritext {verb.name}: {error}\n")
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # What is still in the buffer has nowhere to go; without this, the interpreter complains as it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NO_READER
+    return code
+
+
+def _code(stop: SystemExit) -> int:
+    """The exit code that Python gives: argparse ends with 0 after --help and 2 after a wrong argument."""
+    if isinstance(stop.code, str):
+        sys.stderr.write(f"{stop.code}\n")
+        return FAILED
+    return stop.code or 0
+
+
+def _parser(name: str, module: ModuleType) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"tritext {name}",
+        description=module.HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.configure(parser)
+    return parser
+
+
+def _overview(verbs: Mapping[str, EntryPoint]) -> str:
+    width = max(map(len, verbs), default=0)
+    lines = "".join(f"  {name:<{width}}  {_help(verbs[name])}\n" for name in sorted(verbs))
+    return f"{_USAGE}\nverbs:\n{lines}\n`tritext VERB --help` explains a verb and shows an example.\n"
+
+
+def _help(verb: EntryPoint) -> str:
+    try:
+        return str(verb.load().HELP)
+    except ImportError as error:
+        return f"needs {_remedy(verb)} ({error})"
+
+
+def _remedy(verb: EntryPoint) -> str:
+    """The command that installs what a verb lacks: the package tritext_X is the extra X."""
+    package = verb.module.partition(".")[0]
+    extra = package.removeprefix("tritext_")
+    return f"`pip install 'tritext[{extra}]'`" if extra != package else f"`pip install --upgrade {package}`"
+
+
+def _unknown(word: str, verbs: Mapping[str, EntryPoint]) -> str:
+    close = difflib.get_close_matches(word, verbs, n=1)
+    hint = f"did you mean `tritext {close[0]}`?" if close else "`tritext --help` lists the verbs"
+    return f"tritext: no verb {word!r}: {hint}\n"

@@ -1,0 +1,99 @@
+"""What an export is asked for and what it answers: plain data. No torch, no ONNX."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from tritext_export.certificate import Limits
+from tritext_export.errors import SourceError
+from tritext_export.labelled import Split
+from tritext_export.sources import sha256
+from tritext_export.triton import RESERVED_OUTPUTS
+
+DEFAULT_OPSET = 17
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRequest:
+    """What to export, and where to.
+
+    Attributes:
+        source: A SOURCE, see ``sources``.
+        name: The front's name.
+        repository: The model repository.
+        texts: A labelled file to compare on.
+        split: Which of its splits.
+        labels: Label names, where the checkpoint has none worth the name.
+        label_output: Name of the output that carries the label.
+        max_length: Longest input in tokens; the checkpoint's own limit where it is None.
+        max_batch_size: Most texts in a request.
+        opset: ONNX operator set.
+        limits: What the certificate must show.
+        force: Publish again even where the same version is in service.
+    """
+
+    source: str
+    name: str
+    repository: Path
+    texts: Path
+    split: Split = "all"
+    labels: tuple[str, ...] | None = None
+    label_output: str = "label"
+    max_length: int | None = None
+    max_batch_size: int = 64
+    opset: int = DEFAULT_OPSET
+    limits: Limits = field(default_factory=Limits)
+    force: bool = False
+
+    def options(self) -> dict[str, Any]:
+        """Give the choices that change the files, as the manifest records them."""
+        return {
+            "labels": list(self.labels) if self.labels else None,
+            "label_output": self.label_output,
+            "max_length": self.max_length,
+            "max_batch_size": self.max_batch_size,
+            "opset": self.opset,
+            "texts_sha256": sha256(self.texts),
+            "split": self.split,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What an export led to.
+
+    Attributes:
+        directory: The front's version folder.
+        version: Its number.
+        line: The certificate in one line.
+        fresh: Whether it was published now, or stood there already.
+    """
+
+    directory: Path
+    version: int
+    line: str
+    fresh: bool
+
+
+class Progress(Protocol):
+    """Where the export tells how far it is."""
+
+    def step(self, what: str) -> None:
+        """Begin a step."""
+
+    def track(self, items: Iterable[Any], total: int, what: str) -> Iterator[Any]:
+        """Hand on items while counting them."""
+
+
+def check_names(request: ExportRequest) -> None:
+    """Refuse names that Triton or a URL would stumble over."""
+    name = request.name
+    if not (
+        0 < len(name) <= 64 and name[0].isalpha() and all(c.isascii() and (c.isalnum() or c in "-_.") for c in name)
+    ):
+        raise SourceError(f"--name {name!r}: take a letter, then letters, digits, '-', '_' or '.', 64 at most")
+    if request.label_output in RESERVED_OUTPUTS or not request.label_output.isidentifier():
+        raise SourceError(
+            f"--label-output {request.label_output!r}: take a word other than {', '.join(RESERVED_OUTPUTS)}"
+        )

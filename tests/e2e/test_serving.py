@@ -1,0 +1,221 @@
+"""The server's life: `tritext serve` from start to stop, as a user drives it, and what it leaves behind."""
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.conftest import server_options
+from tests.e2e.raw import infer, output, text_input
+from tritext_export.repository import write_atomically
+from tritext_serve.errors import CanaryError, PortError, RepositoryError, ServerDiedError, StartError
+from tritext_serve.server import Server, free_ports
+from tritext_serve.sizing import Sizing
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+COMMAND = (sys.executable, "-m", "tritext", "serve")
+SHARED_MEMORY = Path("/dev/shm")
+
+
+class Served:
+    """A `tritext serve` in a process of its own."""
+
+    def __init__(self, repository: Path, *arguments: str) -> None:
+        http, grpc, metrics = map(str, free_ports(3))
+        self.regions = set(SHARED_MEMORY.glob("triton_*"))
+        ports = ("--http-port", http, "--grpc-port", grpc, "--metrics-port", metrics)
+        self.http_url = f"http://127.0.0.1:{http}"
+        self.process = subprocess.Popen(
+            [*COMMAND, str(repository), *ports, "--instances", "1", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.members: list[psutil.Process] = []
+
+    def announcement(self) -> str:
+        """Wait until it says that it serves."""
+        lines = []
+        if self.process.stdout is None:
+            return ""
+        for line in self.process.stdout:
+            lines.append(line)
+            if line.startswith("stop"):
+                break
+        self.members = psutil.Process(self.process.pid).children(recursive=True)
+        return "".join(lines)
+
+    def end(self, number: signal.Signals) -> int:
+        """Send a signal and wait."""
+        self.process.send_signal(number)
+        self.process.communicate(timeout=60)
+        return self.process.returncode
+
+    def left_behind(self) -> list[object]:
+        """Processes, regions and folders that should be gone."""
+        _, alive = psutil.wait_procs(self.members, timeout=10)
+        folders = Path(tempfile.gettempdir()).glob(f"tritext-serve-{self.process.pid}-*")
+        return [*alive, *(set(SHARED_MEMORY.glob("triton_*")) - self.regions), *folders]
+
+
+@pytest.fixture
+def served(model_repository: Path) -> Iterator[Served]:
+    """A running command, ended whatever happens."""
+    running = Served(model_repository)
+    yield running
+    if running.process.poll() is None:
+        running.end(signal.SIGTERM)
+    for stream in (running.process.stdout, running.process.stderr):
+        if stream is not None:
+            stream.close()
+
+
+def test_it_announces_itself_with_a_line_that_works(served: Served) -> None:
+    said = served.announcement()
+    assert "sentiment (version 1), sentiment_naive (version 1)" in said
+    line = re.search(r"^try +(tritext .*)$", said, re.MULTILINE)
+    assert line is not None
+    command = f"{sys.executable} -m {line[1]}"
+    result = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, timeout=60, check=True)
+    assert "positive" in result.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_it_and_leaves_nothing(served: Served, number: signal.Signals) -> None:
+    served.announcement()
+    assert len(served.members) > 4
+    assert served.end(number) == 0
+    assert served.left_behind() == []
+
+
+def test_a_killed_launcher_takes_the_server_with_it_and_is_swept_up_after(
+    served: Served, model_repository: Path
+) -> None:
+    served.announcement()
+    assert served.end(signal.SIGKILL) == -signal.SIGKILL
+    _, alive = psutil.wait_procs(served.members, timeout=20)
+    assert alive == []
+    with Server(model_repository, server_options(instances={"": 1})):
+        assert served.left_behind() == []
+
+
+def test_interrupted_while_starting_it_leaves_nothing(served: Served) -> None:
+    deadline = time.monotonic() + 30
+    while not served.members and time.monotonic() < deadline:
+        served.members = psutil.Process(served.process.pid).children(recursive=True)
+        time.sleep(0.02)
+    assert served.end(signal.SIGINT) == 0
+    assert served.left_behind() == []
+
+
+def test_a_dead_server_is_reported_with_its_status(model_repository: Path) -> None:
+    with Server(model_repository, server_options(instances={"": 1})) as server:
+        psutil.Process(server.pid).kill()
+        with pytest.raises(ServerDiedError, match="ended with status -9"):
+            server.wait()
+
+
+@pytest.mark.parametrize("flag", ["http", "grpc", "metrics"])
+def test_a_port_in_use_is_named_with_its_flag(model_repository: Path, flag: str) -> None:
+    options = server_options()
+    port = getattr(options.address, flag)
+    words = f"127.0.0.1:{port}: Address already in use: .*--{flag}-port"
+    with socket.create_server(("127.0.0.1", port)), pytest.raises(PortError, match=words):
+        Server(model_repository, options).start()
+
+
+def test_the_command_reports_errors_in_one_line(tmp_path: Path) -> None:
+    result = subprocess.run([*COMMAND, str(tmp_path / "no")], capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 1
+    assert re.fullmatch(r"tritext serve: .*/no: no such directory: make one with `tritext export`\n", result.stderr)
+
+
+def test_a_model_that_does_not_load_is_named_with_the_reason(model_repository: Path, tmp_path: Path) -> None:
+    repository = damaged(model_repository, tmp_path, "sentiment_classifier/1/model.onnx", b"<html>not found</html>")
+    with pytest.raises(StartError, match=r"sentiment_classifier version 1: .*InvalidProtobuf"):
+        Server(repository, server_options(instances={"": 1})).start()
+
+
+def test_another_models_weights_do_not_pass_the_canary(model_repository: Path, tmp_path: Path) -> None:
+    repository = damaged(model_repository, tmp_path, "sentiment/1/manifest.json", None)
+    path = repository / "sentiment" / "1" / "manifest.json"
+    write_atomically(path, path.read_text().replace('"label_id": 1', '"label_id": 0'))
+    options = server_options(instances={"": 1}, start_timeout=20)
+    with pytest.raises(StartError, match="the files are not those that were certified"):
+        Server(repository, options).start()
+
+
+def test_a_version_without_a_canary_is_refused(model_repository: Path, tmp_path: Path) -> None:
+    repository = damaged(model_repository, tmp_path, "sentiment/1/manifest.json", b"{}")
+    with pytest.raises(CanaryError, match=r"manifest\.json has no canary"):
+        Server(repository, server_options(instances={"": 1})).start()
+
+
+def test_code_in_a_repository_is_refused_before_anything_starts(model_repository: Path, tmp_path: Path) -> None:
+    repository = damaged(model_repository, tmp_path, "sentiment/1/libtriton_python.so", b"\x7fELF")
+    with pytest.raises(RepositoryError, match=r"libtriton_python\.so: a model repository holds"):
+        Server(repository, server_options())
+
+
+def test_the_demos_memory_stays_under_its_bound(server: Server) -> None:
+    for _ in range(20):
+        status, _ = infer(server.http_url, "sentiment", [text_input(*["a film of some length " * 8] * 32)])
+        assert status == 200
+    assert server.footprint().rss_bytes <= 900e6
+
+
+def test_the_repository_is_served_unchanged_by_triton_itself(model_repository: Path, tmp_path: Path) -> None:
+    """No view, no rewriting: Triton on the exported folder, auto-complete off, as the Triton image would run it."""
+    from tritext_serve import staging, wheel
+    from tritext_serve.flags import Address, triton_flags
+    from tritext_serve.server import environment
+
+    parts = wheel.find()
+    stage = staging.build(parts, (), lambda model: Sizing(1, 1))
+    http, grpc, metrics = free_ports(3)
+    flags = triton_flags(
+        Address("127.0.0.1", http, grpc, metrics), model_repository, stage.backends, parts.caches, locked_by="x"
+    )
+    assert "--disable-auto-complete-config" in flags
+    with (tmp_path / "log").open("wb") as log:
+        triton = subprocess.Popen(
+            [str(parts.binary), *flags], env=environment(parts, stage), stdout=log, stderr=subprocess.STDOUT
+        )
+    try:
+        deadline = time.monotonic() + 60
+        while triton.poll() is None and time.monotonic() < deadline:
+            try:
+                status, answer = infer(f"http://127.0.0.1:{http}", "sentiment", [text_input("A wonderful film.")])
+            except OSError:
+                time.sleep(0.1)
+                continue
+            if status == 200:
+                break
+            time.sleep(0.1)
+        assert triton.poll() is None, (tmp_path / "log").read_text()[-2000:]
+        assert output(answer, "sentiment") == ["positive"]
+    finally:
+        members = psutil.Process(triton.pid).children(recursive=True)
+        triton.terminate()
+        triton.wait(30)
+        psutil.wait_procs(members, timeout=10)
+        staging.remove(stage)
+
+
+def damaged(source: Path, target: Path, file: str, content: bytes | None) -> Path:
+    """Copy a repository's first model and put something else in place of a file."""
+    import shutil
+
+    for model in ("sentiment", "sentiment_classifier"):
+        shutil.copytree(source / model, target / "repository" / model)
+    if content is not None:
+        (target / "repository" / file).write_bytes(content)
+    return target / "repository"
