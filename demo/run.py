@@ -15,8 +15,9 @@ from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 from tritext import Client, Prediction
 from tritext_export.commands.console import ConsoleProgress
-from tritext_export.export import ExportRequest, export_model
+from tritext_export.export import export_model
 from tritext_export.labelled import Example, read_examples, select
+from tritext_export.request import ExportRequest
 from tritext_loadtest.load import Shape, run
 from tritext_serve.flags import Address
 from tritext_serve.server import Server, ServerOptions, free_ports

@@ -1,16 +1,22 @@
 """The server's process tree: who belongs to it, what it weighs, and how it ends. Imports psutil, alone here."""
 
-import ctypes
 import os
-import signal
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 _SHARED_MEMORY = "/dev/shm/"  # noqa: S108  # where the kernel shows POSIX shared memory
-_PR_SET_PDEATHSIG = 1
+_BIND = """
+import ctypes, os, signal, sys
+PR_SET_PDEATHSIG = 1
+ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+if os.getppid() != int(sys.argv[1]):
+    sys.exit("the launcher died first")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,18 @@ def tree(pid: int) -> list[psutil.Process]:
         return [root, *root.children(recursive=True)]
     except psutil.NoSuchProcess:
         return []
+
+
+def mentioning(folder: Path) -> list[psutil.Process]:
+    """List the processes whose command line names a folder: a server's own folder marks all that belong to it.
+
+    When tritonserver is killed, its stubs live on for a second or three as children of nobody.
+    """
+    marked = []
+    for process in psutil.process_iter(["cmdline"]):
+        if any(str(folder) in word for word in process.info["cmdline"] or ()):
+            marked.append(process)
+    return marked
 
 
 def footprint(pid: int) -> Footprint:
@@ -78,8 +96,10 @@ def end(processes: Iterable[psutil.Process], timeout: float) -> None:
     psutil.wait_procs(alive, timeout=5)
 
 
-def die_with_parent() -> None:
-    """Have the kernel send this process SIGTERM when its parent dies; to be called in a new child, before exec."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() == 1:
-        os.kill(os.getpid(), signal.SIGTERM)
+def bound_to_parent(command: Sequence[str]) -> list[str]:
+    """Wrap a command so that the kernel sends it SIGTERM when this process dies, however it dies.
+
+    A small Python sets that up and becomes the command: a function run between fork and exec could dead-lock, since
+    this process may have threads by then.
+    """
+    return [sys.executable, "-I", "-S", "-c", _BIND, str(os.getpid()), *command]

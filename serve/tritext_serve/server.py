@@ -121,8 +121,8 @@ class Server:
 
     def stop(self) -> None:
         """Stop Triton gently, then firmly, and remove everything it leaves; safe to call twice."""
-        if self._process is not None:
-            members = processes.tree(self._process.pid)
+        if self._process is not None and self._stage is not None:
+            members = processes.mentioning(self._stage.root)
             regions = processes.shared_memory(members)
             self._process.terminate()
             processes.end(members, timeout=EXIT_TIMEOUT_SECONDS + 5)
@@ -164,13 +164,12 @@ class Server:
         )
         with stage.log.open("wb") as log:
             return subprocess.Popen(
-                [str(self._wheel.binary), *flags],
+                processes.bound_to_parent([str(self._wheel.binary), *flags]),
                 env=environment(self._wheel, stage),
                 stdin=subprocess.DEVNULL,
                 stdout=None if self.options.verbose else log,
                 stderr=None if self.options.verbose else subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C reaches this process alone, which then stops Triton in order
-                preexec_fn=processes.die_with_parent,  # noqa: PLW1509  # no thread has started yet
             )
 
     def _wait_until_answering(self, deadline: float) -> None:

@@ -3,7 +3,6 @@
 import random
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -71,8 +70,12 @@ def test_with_other_lengths_as_neighbours(
     fillers = ["", "so " * 400, "good", "a film that " * 40]
     texts = [t for i in order for t in (test_examples[i].text, chance.choice(fillers))]
     requests = [texts[i : i + 10] for i in range(0, len(texts), 10)]
+
+    def ask(request: list[str]) -> list[Prediction]:
+        return client.classify(request, scores=True)
+
     with ThreadPoolExecutor(16) as pool:
-        parts = list(pool.map(partial(client.classify, scores=True), requests))
+        parts = list(pool.map(ask, requests))
     answers = [p for part in parts for p in part]
     require_same(answers[::2], reference[order])
 

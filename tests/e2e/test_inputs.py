@@ -1,11 +1,13 @@
 """Whatever is sent, a real server gives a defined answer and stays up."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.e2e.raw import get, infer, infer_binary, output, pack, post, text_input
+from tritext_serve.front.metrics import INTERVAL_SECONDS
 from tritext_serve.server import Server
 
 pytestmark = pytest.mark.e2e
@@ -152,6 +154,7 @@ def test_the_generate_route_answers_plain_json(server: Server) -> None:
 def test_metrics_count_labels_scores_tokens_and_outcomes(server: Server) -> None:
     infer(server.http_url, MODEL, [text_input("A wonderful, moving film.", "good " * 600)])
     infer_binary(server.http_url, MODEL, pack(b"\xff"), 1)
+    time.sleep(2 * INTERVAL_SECONDS)
     _, page = get(server.metrics_url)
     own = 'model="sentiment",version="1"'
     for metric in (

@@ -8,9 +8,10 @@ from pathlib import Path
 import triton_python_backend_utils as pb_utils
 
 from tritext_serve.front.answers import output_builders
-from tritext_serve.front.metrics import FrontMetrics
+from tritext_serve.front.metrics import MetricsReporter
 from tritext_serve.front.options import read_options
 from tritext_serve.front.pipeline import ClassifierError, Outcome, Pipeline
+from tritext_serve.front.tally import Tally
 from tritext_serve.front.texts import TextError, decode
 from tritext_serve.front.tokens import TextTokenizer
 
@@ -47,7 +48,8 @@ class TritonPythonModel:
         tokenizer = TextTokenizer(directory / "tokenizer.json", options.max_length, options.pad_token_id)
         self._pipeline = Pipeline(options, tokenizer, self._run_classifier)
         self._builders = output_builders(options)
-        self._metrics = FrontMetrics(pb_utils, args["model_name"], options)
+        self._tally = Tally(options.labels)
+        self._reporter = MetricsReporter(pb_utils, args["model_name"], options.version, self._tally)
 
     def execute(self, requests):
         """Answer a batch of requests, each with its own texts, outputs and errors."""
@@ -60,9 +62,13 @@ class TritonPythonModel:
             rows = slice(start, start + len(job.texts))
             start = rows.stop
             responses.append(self._respond(job, rows, outcome))
-        self._metrics.count_texts(outcome)
-        self._metrics.count_requests([job.outcome for job in jobs], time.perf_counter() - started)
+        self._tally.count_texts(outcome)
+        self._tally.count_requests([job.outcome for job in jobs], time.perf_counter() - started)
         return responses
+
+    def finalize(self):
+        """Report the last counts."""
+        self._reporter.stop()
 
     def _read(self, request):
         """Take a request's texts, or the reason to refuse it."""

@@ -1,0 +1,118 @@
+"""What the front counts: outcomes in, increments of Prometheus counters out. Pure but for a lock.
+
+Each message from a backend's stub to the server costs about 30 microseconds of CPU, so nothing is reported text by
+text: counts are kept here and handed over now and then. A histogram on the wire is nothing but counters named
+``_bucket``, ``_sum`` and ``_count``, and that is how they are kept.
+"""
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tritext_serve.front.pipeline import Outcome
+
+REQUEST_OUTCOMES = ("ok", "refused", "failed", "cancelled")
+HISTOGRAMS: dict[str, tuple[float, ...]] = {
+    "sentiment_score": (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0),
+    "prediction_tokens": (8, 16, 32, 64, 128, 256, 512),
+    "prediction_duration_seconds": (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
+}
+DESCRIPTIONS = {
+    "prediction_requests_total": "Requests answered, by outcome",
+    "prediction_labels_total": "Texts classified, by label",
+    "prediction_truncated_total": "Texts cut at the model's longest input",
+    "prediction_padding_tokens_total": "Padding tokens computed",
+    "sentiment_score": "Score of the label given",
+    "prediction_tokens": "Tokens of a text",
+    "prediction_duration_seconds": "Time a request spent in the front",
+}
+
+
+class Series(NamedTuple):
+    """One counter.
+
+    Attributes:
+        family: Its name.
+        label: Name of the label that tells it from others of the family; "" where there is none.
+        value: That label's value.
+    """
+
+    family: str
+    label: str = ""
+    value: str = ""
+
+    @property
+    def description(self) -> str:
+        """What the family counts."""
+        base = self.family
+        for ending in ("_bucket", "_sum", "_count"):
+            base = base.removesuffix(ending)
+        return DESCRIPTIONS[base]
+
+
+class Tally:
+    """Counts that have not been reported yet."""
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        """Start at nothing.
+
+        Args:
+            labels: The model's label names.
+        """
+        self._labels = labels
+        self._counts: defaultdict[Series, float] = defaultdict(float)
+        self._lock = threading.Lock()
+
+    def series(self) -> Iterator[Series]:
+        """List every counter that there can be."""
+        yield from (Series("prediction_requests_total", "outcome", outcome) for outcome in REQUEST_OUTCOMES)
+        yield from (Series("prediction_labels_total", "label", label) for label in self._labels)
+        yield Series("prediction_truncated_total")
+        yield Series("prediction_padding_tokens_total")
+        for name, bounds in HISTOGRAMS.items():
+            yield from (Series(f"{name}_bucket", "le", edge) for edge in _edges(bounds))
+            yield from (Series(f"{name}_sum"), Series(f"{name}_count"))
+
+    def count_requests(self, outcomes: Sequence[str], seconds: float) -> None:
+        """Count requests by what became of them, each taking its batch's time."""
+        with self._lock:
+            for outcome in outcomes:
+                self._counts[Series("prediction_requests_total", "outcome", outcome)] += 1
+            self._observe("prediction_duration_seconds", np.full(len(outcomes), seconds))
+
+    def count_texts(self, outcome: Outcome) -> None:
+        """Count what the texts were given; texts that failed count for nothing."""
+        answers = outcome.answers
+        rows = np.ones(len(answers.label_ids), np.bool_)
+        rows[list(outcome.failures)] = False
+        with self._lock:
+            for label, count in zip(
+                self._labels, np.bincount(answers.label_ids[rows], minlength=len(self._labels)), strict=True
+            ):
+                self._counts[Series("prediction_labels_total", "label", label)] += int(count)
+            self._counts[Series("prediction_truncated_total")] += int(answers.truncated[rows].sum())
+            self._counts[Series("prediction_padding_tokens_total")] += outcome.padding
+            self._observe("sentiment_score", answers.score[rows])
+            self._observe("prediction_tokens", answers.tokens[rows])
+
+    def drain(self) -> list[tuple[Series, float]]:
+        """Hand over what has been counted since the last time."""
+        with self._lock:
+            counts, self._counts = self._counts, defaultdict(float)
+        return [(series, count) for series, count in counts.items() if count]
+
+    def _observe(self, name: str, values: npt.NDArray[Any]) -> None:
+        bounds = HISTOGRAMS[name]
+        places = np.searchsorted(bounds, values, side="left")
+        for edge, count in zip(_edges(bounds), np.bincount(places, minlength=len(bounds) + 1).cumsum(), strict=True):
+            self._counts[Series(f"{name}_bucket", "le", edge)] += int(count)
+        self._counts[Series(f"{name}_sum")] += float(values.sum())
+        self._counts[Series(f"{name}_count")] += len(values)
+
+
+def _edges(bounds: Sequence[float]) -> list[str]:
+    return [*(f"{bound:g}" for bound in bounds), "+Inf"]

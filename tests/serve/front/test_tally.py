@@ -1,0 +1,64 @@
+"""The front's counts are those that a Prometheus histogram and counters would show."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tritext_serve.front.answers import Answers
+from tritext_serve.front.pipeline import Outcome
+from tritext_serve.front.tally import HISTOGRAMS, Series, Tally
+
+
+def outcome(scores: list[float], failures: dict[int, str] | None = None) -> Outcome:
+    """An outcome whose texts got the second label with these scores, ten tokens each, the first one truncated."""
+    table = np.array([[0.0, score] for score in scores], np.float32).reshape(-1, 2)
+    ids = np.ones(len(scores), np.int32)
+    truncated = np.arange(len(scores)) == 0
+    return Outcome(Answers(table, ids, np.full(len(scores), 10, np.int32), truncated), failures or {}, padding=7)
+
+
+@given(st.lists(st.floats(0.125, 1, width=32), max_size=50))
+def test_buckets_are_cumulative_and_agree_with_a_count_by_hand(scores: list[float]) -> None:
+    tally = Tally(("no", "yes"))
+    tally.count_texts(outcome(scores))
+    counts = dict(tally.drain())
+    for bound in HISTOGRAMS["sentiment_score"]:
+        expected = sum(np.float32(score) <= bound for score in scores)
+        assert counts.get(Series("sentiment_score_bucket", "le", f"{bound:g}"), 0) == expected
+    for name in ("sentiment_score", "prediction_tokens"):
+        assert (
+            counts.get(Series(f"{name}_count"), 0)
+            == counts.get(Series(f"{name}_bucket", "le", "+Inf"), 0)
+            == len(scores)
+        )
+    assert counts.get(Series("sentiment_score_sum"), 0) == pytest.approx(sum(scores), rel=1e-5)
+
+
+def test_failed_texts_count_for_nothing() -> None:
+    tally = Tally(("no", "yes"))
+    tally.count_texts(outcome([0.9, 0.8, 0.7], {0: "out of memory"}))
+    counts = dict(tally.drain())
+    assert counts[Series("prediction_labels_total", "label", "yes")] == 2
+    assert Series("prediction_truncated_total") not in counts
+    assert counts[Series("prediction_padding_tokens_total")] == 7
+
+
+def test_requests_count_by_outcome_and_duration() -> None:
+    tally = Tally(("no", "yes"))
+    tally.count_requests(["ok", "refused", "ok"], 0.03)
+    counts = dict(tally.drain())
+    assert counts[Series("prediction_requests_total", "outcome", "ok")] == 2
+    assert counts[Series("prediction_requests_total", "outcome", "refused")] == 1
+    assert counts[Series("prediction_duration_seconds_bucket", "le", "0.05")] == 3
+    assert Series("prediction_duration_seconds_bucket", "le", "0.02") not in counts
+
+
+def test_what_is_drained_is_gone_and_every_series_is_listed_with_a_description() -> None:
+    tally = Tally(("no", "yes"))
+    tally.count_texts(outcome([0.9]))
+    tally.count_requests(["ok"], 0.1)
+    drained = {series for series, _ in tally.drain()}
+    assert tally.drain() == []
+    assert drained <= set(tally.series())
+    assert all(series.description for series in tally.series())
