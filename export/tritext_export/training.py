@@ -156,6 +156,7 @@ def _save(model: PreTrainedModel | PeftModel, tokenizer: PreTrainedTokenizerFast
     """Write into a sibling folder first, so that a killed training leaves no half-written model."""
     output.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}-"))
+    partial.chmod(0o755)
     if isinstance(model, PeftModel):
         model.save_pretrained(str(partial), safe_serialization=True, save_embedding_layers=False)
         (partial / "README.md").unlink(missing_ok=True)  # peft's empty model-card template

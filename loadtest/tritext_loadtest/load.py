@@ -70,33 +70,41 @@ def run(classify: Classify, texts: Sequence[str], shape: Shape) -> LoadResult:
     Raises:
         BaseException: the first error that a worker met; the others stop at their next request.
     """
-    requests = chunks(texts, shape.texts_per_request)
-    answers: list[Sequence[Prediction]] = [()] * len(requests)
-    latencies = [0.0] * len(requests)
-    positions = iter(range(len(requests)))
-    lock = threading.Lock()
-    errors: list[BaseException] = []
-
-    def work() -> None:
-        while not errors:
-            with lock:
-                position = next(positions, None)
-            if position is None:
-                return
-            started = time.perf_counter()
-            try:
-                answers[position] = classify(requests[position])
-            except BaseException as error:
-                errors.append(error)
-            latencies[position] = time.perf_counter() - started
-
+    loop = _Loop(classify, chunks(texts, shape.texts_per_request))
+    threads = [threading.Thread(target=loop.work) for _ in range(min(shape.clients, len(loop.requests)))]
     started = time.perf_counter()
-    threads = [threading.Thread(target=work) for _ in range(min(shape.clients, len(requests)))]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     seconds = time.perf_counter() - started
-    if errors:
-        raise errors[0]
-    return LoadResult(len(texts), seconds, tuple(latencies), tuple(p for answer in answers for p in answer))
+    if loop.errors:
+        raise loop.errors[0]
+    return LoadResult(len(texts), seconds, tuple(loop.latencies), tuple(p for a in loop.answers for p in a))
+
+
+class _Loop:
+    """What the workers of one load share."""
+
+    def __init__(self, classify: Classify, requests: Sequence[Sequence[str]]) -> None:
+        self.requests = requests
+        self.answers: list[Sequence[Prediction]] = [()] * len(requests)
+        self.latencies = [0.0] * len(requests)
+        self.errors: list[BaseException] = []
+        self._classify = classify
+        self._positions = iter(range(len(requests)))
+        self._lock = threading.Lock()
+
+    def work(self) -> None:
+        """Send one request after another until none is left or somebody failed."""
+        while not self.errors:
+            with self._lock:
+                position = next(self._positions, None)
+            if position is None:
+                return
+            started = time.perf_counter()
+            try:
+                self.answers[position] = self._classify(self.requests[position])
+            except BaseException as error:
+                self.errors.append(error)
+            self.latencies[position] = time.perf_counter() - started

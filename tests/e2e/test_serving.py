@@ -104,7 +104,8 @@ def test_a_killed_launcher_takes_the_server_with_it_and_is_swept_up_after(
     _, alive = psutil.wait_procs(served.members, timeout=20)
     assert alive == []
     with Server(model_repository, server_options(instances={"": 1})):
-        assert served.left_behind() == []
+        pass
+    assert served.left_behind() == []
 
 
 def test_interrupted_while_starting_it_leaves_nothing(served: Served) -> None:

@@ -1,0 +1,115 @@
+"""The images, really built, and the CPU stack, really running."""
+
+import json
+import re
+import time
+import urllib.request
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.deploy.compose import GPU, ROOT, command
+from tests.deploy.conftest import Stack
+from tests.deploy.engine import Engine, run
+
+# The first test waits for a base system, two images and an export.
+pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(900)]
+
+IMAGE_LIMIT_BYTES = 900_000_000
+
+
+def classify(stack: Stack, *texts: str) -> list[str]:
+    """Ask for labels in plain KServe v2 JSON."""
+    data = {"name": "text", "shape": [len(texts), 1], "datatype": "BYTES", "data": texts}
+    body = json.dumps({"inputs": [data], "outputs": [{"name": "sentiment"}]}).encode()
+    with urllib.request.urlopen(f"{stack.http}/v2/models/sentiment/infer", body, timeout=30) as response:
+        labels: list[str] = json.load(response)["outputs"][0]["data"]
+    return labels
+
+
+def details(engine: Engine, name: str) -> dict[str, Any]:
+    """Inspect an image or a container."""
+    found: dict[str, Any] = json.loads(engine.docker("inspect", name))[0]
+    return found
+
+
+def test_a_text_gets_its_label_through_the_published_port(cpu_stack: Stack) -> None:
+    assert classify(cpu_stack, "A warm, funny and moving film.", "A dull, lifeless mess.") == ["positive", "negative"]
+
+
+def test_the_process_can_do_nothing_but_serve(cpu_stack: Stack) -> None:
+    assert cpu_stack.inside("id", "-u").strip() == "10001"
+    status = dict(line.split(":\t") for line in cpu_stack.inside("cat", "/proc/1/status").splitlines() if ":\t" in line)
+    assert {name: int(status[name], 16) for name in ("CapPrm", "CapEff", "CapBnd")} == {
+        "CapPrm": 0,
+        "CapEff": 0,
+        "CapBnd": 0,
+    }
+    assert status["NoNewPrivs"] == "1"
+    assert status["Seccomp"] == "2"
+
+
+@pytest.mark.parametrize("path", ["/here", "/models/here", "/opt/tritext/here"])
+def test_nothing_can_be_written(cpu_stack: Stack, path: str) -> None:
+    assert "Read-only file system" in cpu_stack.inside("sh", "-c", f"touch {path} 2>&1 || true")
+
+
+def test_health_is_an_inference(cpu_stack: Stack) -> None:
+    probe = details(cpu_stack.engine, cpu_stack.container)["Config"]["Healthcheck"]["Test"][1:]
+    cpu_stack.inside(*probe)
+    with pytest.raises(AssertionError, match="ended with 1"):
+        cpu_stack.engine.docker("exec", "--env", "TRITEXT_MODEL=absent", cpu_stack.container, *probe)
+
+
+def test_every_metric_that_an_alert_watches_exists(cpu_stack: Stack) -> None:
+    classify(cpu_stack, "One text, so that there is something to count.")
+    with urllib.request.urlopen(cpu_stack.metrics, timeout=10) as response:
+        exported = set(re.findall(r"^(\w+)", response.read().decode(), re.MULTILINE))
+    rules = yaml.safe_load((ROOT / "deploy/monitoring/alerts.yml").read_text(encoding="utf-8"))
+    watched = " ".join(rule["expr"] for group in rules["groups"] for rule in group["rules"])
+    assert set(re.findall(r"\b(?:nv|prediction)_\w+", watched)) <= exported
+
+
+def test_the_cpu_image_holds_what_it_needs_and_no_more(docker_engine: Engine, cpu_image: str) -> None:
+    assert details(docker_engine, cpu_image)["Size"] < IMAGE_LIMIT_BYTES
+    program = (
+        "import importlib.util as u, os; "
+        "print([n for n in ('onnxruntime', 'tokenizers', 'tritext_serve') if u.find_spec(n) is None], "
+        "[n for n in ('torch', 'transformers', 'pip') if u.find_spec(n)], os.path.exists('/etc/pip.conf'))"
+    )
+    shell = ["run", "--rm", "--network", "none", "--entrypoint", "python3"]
+    assert docker_engine.docker(*shell, cpu_image, "-c", program).split("\n")[0] == "[] [] False"
+
+
+def test_the_gpu_recipe_puts_the_front_where_triton_looks(docker_engine: Engine, gpu_image: str) -> None:
+    user = details(docker_engine, gpu_image)["Config"]["User"]
+    assert user == "1000:1000"
+    program = (
+        "import os, tokenizers, tritext_serve.front, importlib.util as u; "
+        "print(os.access('/opt/tritext/start-triton.sh', os.X_OK), sorted(os.listdir('/opt/tritonserver/backends')), "
+        "os.listdir('/opt/tritonserver/backends/tritext'), u.find_spec('onnxruntime'))"
+    )
+    shell = ["run", "--rm", "--network", "none", gpu_image, "python3", "-c", program]
+    assert docker_engine.docker(*shell).strip() == "True ['tritext'] ['model.py'] None"
+
+
+def test_the_gpu_stack_asks_the_engine_for_a_gpu(docker_engine: Engine, gpu_image: str, cpu_stack: Stack) -> None:
+    project = ["--project-name", "tritext-gpu-test", "--file", str(ROOT / GPU)]
+    environment = {**docker_engine.environment, "TRITEXT_IMAGE": gpu_image}
+    compose = [*command(), *project]
+    try:
+        run([*compose, "up", "--no-start", "--no-build", "triton"], 60, environment)
+        container = run(["docker", "ps", "--all", "--quiet", "--filter", "name=tritext-gpu-test"], 30, environment)
+        (request,) = details(docker_engine, container.strip())["HostConfig"]["DeviceRequests"]
+    finally:
+        run([*compose, "down", "--volumes"], 60, environment)
+    assert (request["Driver"], request["Count"], request["Capabilities"]) == ("nvidia", 1, [["gpu"]])
+    assert details(docker_engine, cpu_stack.container)["HostConfig"]["DeviceRequests"] is None
+
+
+def test_it_stops_in_order_and_in_time(cpu_stack: Stack) -> None:
+    started = time.monotonic()
+    cpu_stack.engine.docker("stop", "--time", "30", cpu_stack.container, timeout=45)
+    assert time.monotonic() - started < 25
+    assert details(cpu_stack.engine, cpu_stack.container)["State"]["ExitCode"] == 0
