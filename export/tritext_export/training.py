@@ -30,7 +30,6 @@ from transformers import (
 
 WARMUP_RATIO = 0.06
 WEIGHT_DECAY = 0.01
-LORA_DROPOUT = 0.1
 
 
 @dataclass(frozen=True)
@@ -114,12 +113,10 @@ def _lora(model: PreTrainedModel, recipe: Recipe) -> LoraConfig:
     if recipe.method == "head":
         first = next(n for n, m in model.base_model.named_modules() if isinstance(m, torch.nn.Linear))
         return LoraConfig(task_type="SEQ_CLS", r=1, target_modules=[first])
+    # No dropout on the adapters' inputs: the base has its own, and torch draws each mask on one thread, which took half
+    # of the time here.
     return LoraConfig(
-        task_type="SEQ_CLS",
-        r=recipe.rank,
-        lora_alpha=2 * recipe.rank,
-        lora_dropout=LORA_DROPOUT,
-        target_modules="all-linear",
+        task_type="SEQ_CLS", r=recipe.rank, lora_alpha=2 * recipe.rank, lora_dropout=0.0, target_modules="all-linear"
     )
 
 
