@@ -33,7 +33,7 @@ bench: $(VENV)/.dev $(CORPUS)  ## what a text costs the embedded server
 	@$(EXPORT_DEMO)
 	@$(BIN)/tritext serve model_repository --http-port 18000 --grpc-port 18001 --metrics-port 18002 & server=$$!; \
 	trap 'kill $$server; wait $$server' EXIT; \
-	$(BIN)/tritext bench --texts $(CORPUS) --grpc grpc://127.0.0.1:18001 --http http://127.0.0.1:18000
+	$(BIN)/tritext bench --wait 120 --texts $(CORPUS) --grpc grpc://127.0.0.1:18001 --http http://127.0.0.1:18000
 
 format: $(VENV)/.dev  ## let ruff format and mend what it can
 	$(BIN)/ruff format
@@ -50,6 +50,7 @@ EXPORT_DEMO = HF_HUB_OFFLINE=1 $(BIN)/tritext export demo/sentiment --name senti
 	--label-output sentiment
 
 $(VENV)/bin/python:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed: name yours with make PYTHON=…"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet pip==25.3
 

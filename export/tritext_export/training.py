@@ -24,12 +24,16 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerFast,
     Trainer,
+    TrainerCallback,
     TrainingArguments,
     set_seed,
 )
 
 WARMUP_RATIO = 0.06
 WEIGHT_DECAY = 0.01
+# Torch draws the masks on one thread, which takes half of the time; but without them the demo's dev accuracy after two
+# epochs was 0.835 instead of 0.852.
+LORA_DROPOUT = 0.1
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,40 @@ class TokenizedTexts(torch.utils.data.Dataset[dict[str, Any]]):
         return {"input_ids": self._ids[index], "labels": self._labels[index]}
 
 
+class WeightAverage(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
+    """The mean of the trained weights over the last steps, put in their place when training ends."""
+
+    def __init__(self, share: float) -> None:
+        """Choose the steps.
+
+        Args:
+            share: Share of all steps, counted from the end; 0 for none.
+        """
+        self._share = share
+        self._count = 0
+        self._mean: dict[str, torch.Tensor] = {}
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Take one step's weights into the mean."""
+        if state.global_step <= (1 - self._share) * state.max_steps:
+            return
+        self._count += 1
+        for name, parameter in _trained(kwargs["model"]):
+            mean = self._mean.setdefault(name, torch.zeros_like(parameter))
+            mean += (parameter.detach() - mean) / self._count
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Put the mean in the weights' place."""
+        with torch.no_grad():
+            for name, parameter in _trained(kwargs["model"]):
+                if name in self._mean:
+                    parameter.copy_(self._mean[name])
+
+
+def _trained(model: torch.nn.Module) -> list[tuple[str, torch.nn.Parameter]]:
+    return [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+
+
 def train(recipe: Recipe, splits: Splits, output: Path) -> dict[str, Any]:
     """Fine-tune, choose nothing on the test split, measure on it once, and save atomically.
 
@@ -83,6 +121,7 @@ def train(recipe: Recipe, splits: Splits, output: Path) -> dict[str, Any]:
             eval_dataset=sets["dev"],
             data_collator=DataCollatorWithPadding(tokenizer),
             compute_metrics=_accuracy,
+            callbacks=[WeightAverage(recipe.averaged)],
         )
         trainer.train()
         metrics = {f"{name}_accuracy": _evaluate(trainer, sets[name]) for name in ("dev", "test")}
@@ -113,10 +152,12 @@ def _lora(model: PreTrainedModel, recipe: Recipe) -> LoraConfig:
     if recipe.method == "head":
         first = next(n for n, m in model.base_model.named_modules() if isinstance(m, torch.nn.Linear))
         return LoraConfig(task_type="SEQ_CLS", r=1, target_modules=[first])
-    # No dropout on the adapters' inputs: the base has its own, and torch draws each mask on one thread, which took half
-    # of the time here.
     return LoraConfig(
-        task_type="SEQ_CLS", r=recipe.rank, lora_alpha=2 * recipe.rank, lora_dropout=0.0, target_modules="all-linear"
+        task_type="SEQ_CLS",
+        r=recipe.rank,
+        lora_alpha=2 * recipe.rank,
+        lora_dropout=LORA_DROPOUT,
+        target_modules="all-linear",
     )
 
 

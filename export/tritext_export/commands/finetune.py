@@ -35,6 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--learning-rate", type=float, metavar="X", help="peak (default: 5e-4 for lora, 2e-5 for full, 1e-3 for head)"
     )
+    parser.add_argument("--averaged", type=float, default=0.0, metavar="X", help="share of last steps (default: 0)")
     parser.add_argument("--label-smoothing", type=float, default=0.0, metavar="X", help="0 to 1 (default: 0)")
     parser.add_argument(
         "--max-length", type=int, default=128, metavar="N", help="longest text in tokens (default: 128)"
@@ -59,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
         epochs=args.epochs,
         batch_size=args.batch_size,
         learning_rate=args.learning_rate or LEARNING_RATES[args.method],
+        averaged=args.averaged,
         label_smoothing=args.label_smoothing,
         max_length=args.max_length,
         seed=args.seed,

@@ -37,12 +37,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--http", default="http://127.0.0.1:8000", metavar="URL", help="default: http://127.0.0.1:8000")
     parser.add_argument("--count", type=int, default=512, metavar="N", help="texts a measurement (default: 512)")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="measurements of each shape (default: 3)")
+    parser.add_argument("--wait", type=float, default=0.0, metavar="S", help="for a server that is starting, in seconds")
     parser.add_argument("--pid", type=int, metavar="N", help="the server's process (default: who listens at --grpc)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print a table."""
     texts = read_texts(args.texts, args.count)
+    if args.wait:
+        with Client(args.grpc, args.model) as starting:
+            starting.wait_until_ready(args.wait)
     server = psutil.Process(args.pid) if args.pid else find_server(args.grpc)
     console = Console(stderr=True, highlight=False)
     with (
