@@ -49,13 +49,14 @@ clean:  ## remove the environment, caches and exported models
 EXPORT_DEMO = HF_HUB_OFFLINE=1 $(BIN)/tritext export demo/sentiment --name sentiment --texts $(CORPUS) --split test \
 	--label-output sentiment
 
-$(VENV)/bin/python:
+$(VENV)/.made:
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed: name yours with make PYTHON=…"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet pip==25.3
+	@touch $@
 
 # torch first and spelt exactly: any other spelling pulls gigabytes of CUDA packages.
-$(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/.made
 	@echo "installing tritext and what the demo needs (about two minutes the first time) …"
 	$(PIP) install $(LOCKED) torch==2.13.0
 	$(PIP) install $(LOCKED) --editable '.[serve,export]' vaderSentiment==3.3.2

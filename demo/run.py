@@ -4,6 +4,7 @@ Usage: python demo/run.py [--repository DIR] [--texts FILE]
 """
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -13,12 +14,15 @@ from rich.console import Console
 from rich.table import Table
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
-from tritext import Client, Prediction
+from tritext import Client, Prediction, TritextError
 from tritext_export.commands.console import ConsoleProgress
+from tritext_export.errors import ExportError
 from tritext_export.export import export_model
 from tritext_export.labelled import Example, read_examples, select
 from tritext_export.request import ExportRequest
 from tritext_loadtest.load import Shape, run
+from tritext_serve import wheel
+from tritext_serve.errors import ServeError
 from tritext_serve.flags import Address
 from tritext_serve.server import Server, ServerOptions, free_ports
 
@@ -37,6 +41,7 @@ def main(arguments: Sequence[str]) -> None:
     args = parser.parse_args(arguments)
     console = Console(highlight=False)
     started = time.perf_counter()
+    wheel.find()
     export(console, args.repository, args.texts)
     examples = select(read_examples(args.texts), "test")
     ports = free_ports(3)
@@ -127,7 +132,10 @@ def accuracies(
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         main(sys.argv[1:])
+    except (ExportError, ServeError, TritextError) as error:
+        sys.exit(f"demo: {error}")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -4,20 +4,20 @@ This is the reference that every export is held against. Weights come from safet
 checkpoint is ever run.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from tritext_export.errors import SourceError
+from tritext_export.errors import SourceError, first_line
 from tritext_export.sources import Source
 
 try:
     import torch
     from peft import PeftModel
-    from safetensors import SafetensorError
+    from safetensors import SafetensorError, safe_open
     from transformers import (
         AutoConfig,
         AutoModelForSequenceClassification,
@@ -70,27 +70,47 @@ class Checkpoint:
         logits: FloatArray = output.logits.float().numpy()
         return logits
 
-    def save(self, directory: Path) -> None:
-        """Write the model (an adapter merged) and the tokenizer as a plain checkpoint."""
-        self.model.save_pretrained(directory, safe_serialization=True)
-        self.tokenizer.save_pretrained(directory)
-
 
 def load(source: Source) -> Checkpoint:
     """Load a classifier; an adapter is merged into its base.
 
     Raises:
-        SourceError: unknown architecture, unreadable weights, or no classification head.
+        SourceError: unknown architecture, unreadable weights, no classification head, or a tokenizer that the server
+            could not follow.
     """
-    config = load_config(source)
-    weights = source.base or source
-    model = load_model(weights, config, new_head=source.is_adapter)
+    model, unfilled = load_model(source.base or source, load_config(source))
     if source.is_adapter:
-        try:
-            model = PeftModel.from_pretrained(model, str(source.directory)).merge_and_unload()
-        except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
-            raise SourceError(f"{source.name}: the adapter does not fit its base: {_first_line(error)}") from error
-    return Checkpoint(source, model.float().eval(), load_tokenizer(source))
+        model = _merge_adapter(model, source, unfilled)
+    elif unfilled:
+        raise SourceError(
+            f"{source.name}: the checkpoint lacks {unfilled[0]}: it is not a fine-tuned sequence classifier; train one "
+            "with `tritext finetune`"
+        )
+    tokenizer = load_tokenizer(source)
+    if tokenizer.pad_token_id is None:
+        raise SourceError(f"{source.name}: the tokenizer has no padding token, so texts cannot be batched")
+    if tokenizer.truncation_side != "right":
+        raise SourceError(f"{source.name}: the tokenizer cuts long texts on the left, which the front does not do")
+    return Checkpoint(source, model.float().eval(), tokenizer)
+
+
+def _merge_adapter(model: PreTrainedModel, source: Source, unfilled: Sequence[str]) -> PreTrainedModel:
+    """Merge an adapter that fills everything its base lacks and finds everything it changes."""
+    try:
+        with safe_open(str(source.directory / "adapter_model.safetensors"), "np") as file:
+            stored = set(file.keys())
+        lacking = [name for name in unfilled if f"base_model.model.{name}" not in stored]
+        if lacking:
+            raise SourceError(
+                f"{source.name}: neither the adapter nor its base has {lacking[0]}: train the adapter with the task "
+                "type SEQ_CLS, which saves the head"
+            )
+        with warnings.catch_warnings():
+            # PEFT only warns of an adapter that does not fit, and goes on with the bare base.
+            warnings.filterwarnings("error", message=".*[Mm]issing adapter keys")
+            return PeftModel.from_pretrained(model, str(source.directory)).merge_and_unload()
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError, UserWarning) as error:
+        raise SourceError(f"{source.name}: the adapter does not fit its base: {first_line(error)}") from error
 
 
 def load_config(source: Source) -> PretrainedConfig:
@@ -102,18 +122,20 @@ def load_config(source: Source) -> PretrainedConfig:
     except (ValueError, KeyError, OSError) as error:
         kind = source.config.get("model_type", "none named")
         raise SourceError(
-            f"{source.name}: unknown architecture (model_type {kind!r}): {_first_line(error)}. "
+            f"{source.name}: unknown architecture (model_type {kind!r}): {first_line(error)}. "
             "Only architectures that transformers ships are loaded, never code from the checkpoint"
         ) from error
 
 
-def load_model(source: Source, config: PretrainedConfig, *, new_head: bool) -> PreTrainedModel:
+def load_model(source: Source, config: PretrainedConfig) -> tuple[PreTrainedModel, list[str]]:
     """Load the weights under ``config``.
 
     Args:
         source: The folder with the safetensors.
         config: Number and names of the labels, and the problem type.
-        new_head: Whether a missing classification head is expected (it will be trained, or comes from an adapter).
+
+    Returns:
+        The model, and the names of the weights that the folder lacks, whose values are random.
     """
     try:
         model, report = AutoModelForSequenceClassification.from_pretrained(
@@ -125,13 +147,8 @@ def load_model(source: Source, config: PretrainedConfig, *, new_head: bool) -> P
             output_loading_info=True,
         )
     except (ValueError, KeyError, OSError, RuntimeError, SafetensorError) as error:
-        raise SourceError(f"{source.name}: the weights do not load: {_first_line(error)}") from error
-    if report["missing_keys"] and not new_head:
-        raise SourceError(
-            f"{source.name}: the checkpoint lacks {sorted(report['missing_keys'])[0]}: it is not a fine-tuned "
-            "sequence classifier; train one with `tritext finetune`"
-        )
-    return model
+        raise SourceError(f"{source.name}: the weights do not load: {first_line(error)}") from error
+    return model, sorted(report["missing_keys"])
 
 
 def load_tokenizer(source: Source) -> PreTrainedTokenizerFast:
@@ -142,12 +159,8 @@ def load_tokenizer(source: Source) -> PreTrainedTokenizerFast:
         tokenizer = AutoTokenizer.from_pretrained(
             str(directory), use_fast=True, trust_remote_code=False, local_files_only=True
         )
-    except (ValueError, KeyError, OSError, ImportError, AttributeError, TypeError) as error:
-        raise SourceError(f"{source.name}: no usable tokenizer in {directory}: {_first_line(error)}") from error
+    except Exception as error:  # the tokenizers library raises bare Exceptions
+        raise SourceError(f"{source.name}: no usable tokenizer in {directory}: {first_line(error)}") from error
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise SourceError(f"{source.name}: only a slow tokenizer: save a fast one (tokenizer.json) beside the model")
     return tokenizer
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -17,7 +17,7 @@ from tritext_export.manifest import Canary, Manifest, tool_versions
 from tritext_export.repository import Staging, publish
 from tritext_export.request import ExportRequest, Progress, Published
 from tritext_export.sources import Source, sha256
-from tritext_export.triton import ModelFacts
+from tritext_export.triton import ModelFacts, classifier_name
 
 if TYPE_CHECKING:
     from tritext_export.checkpoint import Checkpoint
@@ -55,7 +55,8 @@ class Draft:
         """Write, certify and publish the version."""
         from tritext_export.session import ExportedModel
 
-        front, classifier = (self.staging.version_directory(m) for m in (self.request.name, self._facts(()).classifier))
+        name = self.request.name
+        front, classifier = (self.staging.version_directory(model) for model in (name, classifier_name(name)))
         progress.step("exporting to ONNX")
         exported = ExportedModel(self._write_model(classifier), self.pad_token_id)
         tokenizer = self.checkpoint.tokenizer.backend_tokenizer.to_str(pretty=True)
@@ -124,10 +125,11 @@ class Draft:
 
     def _canary(self, comparison: Comparison) -> Canary:
         """Choose the text whose label is least in doubt."""
-        scores = certificates.probabilities(comparison.exported, self.activation)
-        row = int(scores.max(axis=1).argmax())
-        label_id = int(scores[row].argmax())
-        return Canary(comparison.examples[row].text, label_id, self.labels[label_id], float(scores[row, label_id]))
+        ordered = np.sort(comparison.exported, axis=1)
+        row = int((ordered[:, -1] - ordered[:, -2]).argmax()) if len(self.labels) > 1 else 0
+        label_id = int(comparison.exported[row].argmax())
+        score = certificates.probabilities(comparison.exported[row : row + 1], self.activation)[0, label_id]
+        return Canary(comparison.examples[row].text, label_id, self.labels[label_id], float(score))
 
     def _facts(self, inputs: tuple[str, ...]) -> ModelFacts:
         request = self.request

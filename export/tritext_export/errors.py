@@ -30,3 +30,8 @@ class CertificateError(ExportError):
 
 class RepositoryError(ExportError):
     """The model repository cannot be read or written."""
+
+
+def first_line(error: BaseException) -> str:
+    """Give what an error of a library says, without its details."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,8 +1,9 @@
 """The export from end to end: a request in, a published and certified version out, or a refusal and nothing changed."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 from tritext_export import certificate as certificates
 from tritext_export.certificate import Certificate
@@ -11,8 +12,8 @@ from tritext_export.errors import SourceError, TextsError
 from tritext_export.labelled import Example, label_ids, read_examples, select
 from tritext_export.manifest import tool_versions
 from tritext_export.repository import published_manifest, published_version, stage
-from tritext_export.request import ExportRequest, Progress, Published, check_names
-from tritext_export.sources import Source, resolve
+from tritext_export.request import ExportRequest, Progress, Published, check
+from tritext_export.sources import Source, read_json, resolve, sha256
 
 
 def export_model(request: ExportRequest, progress: Progress) -> Published:
@@ -21,7 +22,7 @@ def export_model(request: ExportRequest, progress: Progress) -> Published:
     Raises:
         ExportError: anything that keeps the version from being published; the repository is as it was.
     """
-    check_names(request)
+    check(request)
     source = resolve(request.source)
     examples = _read_texts(request)
     if not request.force and (standing := _standing(request, source)):
@@ -51,19 +52,29 @@ def choose_labels(id2label: dict[int, str], chosen: Sequence[str] | None) -> tup
     """
     own = tuple(id2label[i] for i in sorted(id2label))
     if chosen is not None:
-        if len(chosen) != len(own) or len(set(chosen)) != len(chosen):
+        if len(chosen) != len(own):
             raise SourceError(f"--labels names {len(chosen)} labels ({', '.join(chosen)}), the model has {len(own)}")
-        return tuple(chosen)
+        return _checked(tuple(chosen))
     if len(own) > 1 and own == tuple(f"LABEL_{i}" for i in range(len(own))):
         raise SourceError(
             f"the checkpoint has no label names, only {own[0]} to {own[-1]}: name them in order with --labels, "
             "such as --labels negative,positive"
         )
-    return own
+    return _checked(own)
+
+
+def _checked(labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse names that a line of labels.txt or a reader could not tell apart."""
+    for label in labels:
+        if not label.strip() or len(label.splitlines()) > 1 or labels.count(label) > 1:
+            raise SourceError(
+                f"the label name {label!r} is empty, of several lines or there twice: choose with --labels"
+            )
+    return labels
 
 
 def _read_texts(request: ExportRequest) -> tuple[Example, ...]:
-    examples = select(read_examples(request.texts), request.split)
+    examples = select(read_examples(request.texts, request.text_column, request.label_column), request.split)
     if not examples:
         raise TextsError(f"{request.texts}: its {request.split} split is empty: use --split all")
     return examples
@@ -78,9 +89,16 @@ def _standing(request: ExportRequest, source: Source) -> Published | None:
     now = {"source_files": source.digests(), "options": request.options(), "tools": tool_versions()}
     if any(manifest.get(key) != value for key, value in now.items()):
         return None
+    if not _intact(request.repository, manifest):
+        return None
     directory = request.repository / request.name / str(version)
-    stored = json.loads((directory / "certificate.json").read_text(encoding="utf-8"))
-    certificate = Certificate(**stored)
+    stored = read_json(directory / "certificate.json")
     if stored["limits"] != asdict(request.limits):
         return None
-    return Published(directory, version, certificate.line, fresh=False)
+    return Published(directory, version, Certificate(**stored).line, fresh=False)
+
+
+def _intact(repository: Path, manifest: Mapping[str, Any]) -> bool:
+    """Tell whether every file of a version is still the one that was published."""
+    files: Mapping[str, str] = manifest.get("files", {})
+    return bool(files) and all((repository / p).is_file() and sha256(repository / p) == h for p, h in files.items())

@@ -1,5 +1,9 @@
 """A fine-tuning from end to end: a request in, a trained model with its recipe out; or a refusal, nothing written."""
 
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -53,9 +57,33 @@ def finetune(request: FinetuneRequest) -> dict[str, Any]:
     resolve(recipe.base)
     from tritext_export import training
 
-    metrics = training.train(recipe, training.Splits(**texts), request.output)
-    write_recipe(request.output, replace(recipe, data=_shown(recipe.data)), metrics)
+    with new_directory(request.output) as directory:
+        metrics = training.train(recipe, training.Splits(**texts), directory)
+        write_recipe(directory, replace(recipe, data=_shown(recipe.data)), metrics)
     return metrics
+
+
+@contextlib.contextmanager
+def new_directory(output: Path) -> Iterator[Path]:
+    """Give a hidden folder beside ``output`` that takes its place when all has gone well, and is gone otherwise.
+
+    Made before the work begins, so that a place that cannot be written is known at once and not hours later.
+    """
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}-"))
+        try:
+            partial.chmod(0o755)
+            yield partial
+            if output.exists():
+                shutil.rmtree(output)
+            partial.rename(output)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    except OSError as error:
+        raise SourceError(
+            f"{output}: {error.strerror or error}: nothing was written; choose another --output"
+        ) from error
 
 
 def read_splits(request: FinetuneRequest) -> SplitTexts:

@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 
 from tritext_export.checkpoint import Checkpoint
-from tritext_export.errors import SourceError
+from tritext_export.errors import SourceError, first_line
 
 MODEL_FILE = "model.onnx"
 TASK = "text-classification"
@@ -38,11 +38,17 @@ def export_onnx(checkpoint: Checkpoint, directory: Path, opset: int) -> Path:
         )
         config = build_config(checkpoint.model.config)
     except (KeyError, ValueError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise SourceError(f"{checkpoint.source.name}: no ONNX exporter for {kind!r} models: {reason}") from error
+        raise SourceError(
+            f"{checkpoint.source.name}: no ONNX exporter for {kind!r} models: {first_line(error)}"
+        ) from error
     path = directory / MODEL_FILE
-    with _quiet():
-        export(checkpoint.model, config, path, opset=opset)
+    try:
+        with _quiet():
+            export(checkpoint.model, config, path, opset=opset)
+    except OSError:
+        raise
+    except Exception as error:  # the tracer's and the exporter's errors share no base class
+        raise SourceError(f"{checkpoint.source.name}: the ONNX export failed: {first_line(error)}") from error
     return path
 
 

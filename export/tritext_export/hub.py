@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from tritext_export.errors import TextsError
+from tritext_export.errors import TextsError, first_line
 from tritext_export.labelled import Example
 
 PREFIX = "hub:"
@@ -30,10 +30,9 @@ def load_splits(name: str, text_column: str, label_column: str) -> dict[str, tup
     try:
         loaded = datasets.load_dataset(name)
     except Exception as error:  # datasets raises many unrelated types for a hub that does not answer
-        reason = str(error).strip().splitlines()[0]
         raise TextsError(
-            f"{PREFIX}{name}: the hub did not give this data set: {reason}. Check the name and the network, or give a "
-            "labelled .tsv, .csv or .jsonl file with --data"
+            f"{PREFIX}{name}: the hub did not give this data set: {first_line(error)}. Check the name and the "
+            "network, or give a labelled .tsv, .csv or .jsonl file with --data"
         ) from error
     return {
         split: _examples(rows, name, text_column, label_column)

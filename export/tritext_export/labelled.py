@@ -36,7 +36,7 @@ def split_of(text: str) -> Split:
 
     Example:
         >>> split_of("Effective but too tepid biopic")
-        'train'
+        'dev'
     """
     bucket = int.from_bytes(hashlib.sha256(text.encode()).digest(), "big") % BUCKETS
     return "test" if bucket == TEST_BUCKET else "dev" if bucket == DEV_BUCKET else "train"
@@ -84,7 +84,7 @@ def read_examples(path: Path, text_column: str = "text", label_column: str = "la
     if reader is None:
         raise TextsError(f"{path}: cannot tell the format from {path.suffix!r}: name it .tsv, .csv or .jsonl")
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             examples = tuple(_examples(reader(file), path, text_column, label_column))
     except OSError as error:
         raise TextsError(f"{path}: {error.strerror}: give a file of labelled texts") from error
@@ -106,11 +106,11 @@ def write_tsv(path: Path, examples: Iterable[Example]) -> None:
 
 
 def _read_tsv(lines: Iterable[str]) -> Iterator[Mapping[str, object]]:
-    return csv.DictReader(lines, delimiter="\t")
+    return csv.DictReader(lines, delimiter="\t", strict=True)
 
 
 def _read_csv(lines: Iterable[str]) -> Iterator[Mapping[str, object]]:
-    return csv.DictReader(lines)
+    return csv.DictReader(lines, strict=True)
 
 
 def _read_jsonl(lines: Iterable[str]) -> Iterator[Mapping[str, object]]:
@@ -131,4 +131,6 @@ def _examples(
                 f"{path}: row {number} has no {missing!r}: it has {', '.join(map(repr, row)) or 'nothing'}; "
                 "name the columns with --text-column and --label-column"
             )
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise TextsError(f"{path}: row {number} holds half a surrogate pair, which is no text: mend or drop it")
         yield Example(text, str(label))

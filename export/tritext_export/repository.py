@@ -25,6 +25,7 @@ from tritext_export.triton import (
     LABELS_FILE,
     ModelFacts,
     classifier_config,
+    classifier_name,
     from_text,
     front_config,
     same_contract,
@@ -93,8 +94,7 @@ def publish(repository: Path, staging: Staging, facts: ModelFacts, labels: Seque
     """
     new = staging.version
     old = published_version(repository, facts.name)
-    if old is not None:
-        _require_same_contract(repository, facts, labels)
+    _require_same_contract(repository, facts, labels)
     flush(staging.root)
     both = [new] if old is None else [old, new]
     _place(repository, staging, facts.classifier, to_text(classifier_config(facts, both)), labels)
@@ -125,7 +125,7 @@ def published_manifest(repository: Path, name: str) -> dict[str, object] | None:
 
 def next_version(repository: Path, name: str) -> int:
     """Count on from the highest version that any folder of this model has, published or not."""
-    folders = (repository / model for model in (name, f"{name}_classifier"))
+    folders = (repository / model for model in (name, classifier_name(name)))
     numbers = [int(p.name) for folder in folders if folder.is_dir() for p in folder.iterdir() if p.name.isdecimal()]
     return max(numbers, default=0) + 1
 
@@ -168,6 +168,8 @@ def _require_same_contract(repository: Path, facts: ModelFacts, labels: Sequence
     """Clients of a running endpoint must not find other tensors or label names under the same model."""
     for model, config in ((facts.name, front_config(facts, [1])), (facts.classifier, classifier_config(facts, [1]))):
         folder = repository / model
+        if not (folder / CONFIG_FILE).is_file():
+            continue
         published = from_text((folder / CONFIG_FILE).read_text(encoding="utf-8"))
         names = (folder / LABELS_FILE).read_text(encoding="utf-8").splitlines()
         if not same_contract(published, config) or names != list(labels):

@@ -12,6 +12,9 @@ from tritext_export.sources import sha256
 from tritext_export.triton import RESERVED_OUTPUTS
 
 DEFAULT_OPSET = 17
+# What torch's exporter writes and ONNX Runtime 1.23 and later read.
+OPSETS = range(14, 21)
+MAX_BATCH_SIZE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,8 @@ class ExportRequest:
         repository: The model repository.
         texts: A labelled file to compare on.
         split: Which of its splits.
+        text_column: Its column with the texts.
+        label_column: Its column with the labels.
         labels: Label names, where the checkpoint has none worth the name.
         label_output: Name of the output that carries the label.
         max_length: Longest input in tokens; the checkpoint's own limit where it is None.
@@ -38,6 +43,8 @@ class ExportRequest:
     repository: Path
     texts: Path
     split: Split = "all"
+    text_column: str = "text"
+    label_column: str = "label"
     labels: tuple[str, ...] | None = None
     label_output: str = "label"
     max_length: int | None = None
@@ -86,14 +93,24 @@ class Progress(Protocol):
         """Hand on items while counting them."""
 
 
-def check_names(request: ExportRequest) -> None:
-    """Refuse names that Triton or a URL would stumble over."""
+def check(request: ExportRequest) -> None:
+    """Refuse what Triton, ONNX Runtime or a URL would stumble over.
+
+    Raises:
+        SourceError: naming the option and what it may be.
+    """
     name = request.name
     if not (
         0 < len(name) <= 64 and name[0].isalpha() and all(c.isascii() and (c.isalnum() or c in "-_.") for c in name)
     ):
         raise SourceError(f"--name {name!r}: take a letter, then letters, digits, '-', '_' or '.', 64 at most")
+    if name.endswith("_classifier"):
+        raise SourceError(f"--name {name!r}: names ending in _classifier belong to the models behind the fronts")
     if request.label_output in RESERVED_OUTPUTS or not request.label_output.isidentifier():
         raise SourceError(
             f"--label-output {request.label_output!r}: take a word other than {', '.join(RESERVED_OUTPUTS)}"
         )
+    if not 1 <= request.max_batch_size <= MAX_BATCH_SIZE:
+        raise SourceError(f"--max-batch-size {request.max_batch_size}: take 1 to {MAX_BATCH_SIZE}")
+    if request.opset not in OPSETS:
+        raise SourceError(f"--opset {request.opset}: take {OPSETS.start} to {OPSETS.stop - 1}")

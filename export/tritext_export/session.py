@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tritext_export.errors import CertificateError
+from tritext_export.errors import CertificateError, first_line
 
 try:
     import onnxruntime as ort
@@ -15,6 +15,7 @@ except ImportError as missing:
     raise CertificateError(f"{missing}: install the exporter with `pip install 'tritext[export]'`") from missing
 
 FloatArray = npt.NDArray[np.float32]
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
 class ExportedModel:
@@ -26,8 +27,19 @@ class ExportedModel:
         Args:
             path: The ``model.onnx``.
             pad_token_id: What fills a row up.
+
+        Raises:
+            CertificateError: ONNX Runtime refuses it, or it reads an input that the front does not give.
         """
-        self._session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        try:
+            self._session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's errors share no base class
+            raise CertificateError(f"ONNX Runtime does not load the export: {first_line(error)}") from error
+        unknown = set(self.inputs) - set(INPUTS)
+        if unknown:
+            raise CertificateError(
+                f"the model reads {sorted(unknown)[0]!r}, and the front gives only {', '.join(INPUTS)}"
+            )
         self._pad_token_id = pad_token_id
 
     @property

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tritext_export.errors import SourceError
+from tritext_export.errors import SourceError, first_line
 
 PACKAGE_PREFIX = "package:"
 HUB_PATTERNS = ("*.json", "*.safetensors", "*.txt", "*.model")
@@ -32,7 +32,6 @@ class Source:
         name: What the user called it.
         directory: The folder with ``config.json``, the tokenizer and, unless an adapter, the weights.
         base: For an adapter, the source it was trained on; else None.
-        base_name: What the adapter calls its base (``package:…``, a hub name or a folder); else None.
     """
 
     name: str
@@ -121,6 +120,8 @@ def _base_of(directory: Path, adapter: dict[str, Any]) -> Source:
     if not isinstance(base, str) or not base:
         raise SourceError(f"{directory}/adapter_config.json: names no base_model_name_or_path")
     try:
+        if (locate(base) / "adapter_config.json").is_file():
+            raise SourceError(f"{base} is an adapter itself: merge it first, and train on the result")
         return resolve(base)
     except SourceError as error:
         raise SourceError(f"{directory}: the adapter's base model {base!r} is missing: {error}") from error
@@ -164,8 +165,7 @@ def _hub_directory(name: str) -> Path:
     except HFValidationError as error:
         raise SourceError(f"{name}: neither a directory nor a name that the hub could have") from error
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
         raise SourceError(
-            f"{name}: not a directory here, and the Hugging Face hub did not give it: {reason}. "
+            f"{name}: not a directory here, and the Hugging Face hub did not give it: {first_line(error)}. "
             "Check the name and the network, or copy the checkpoint to this machine and give its folder"
         ) from error

@@ -3,7 +3,6 @@
 The loop is transformers' own Trainer; what is ours is which weights move and what is left on disk.
 """
 
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tritext_export import checkpoint
+from tritext_export.errors import SourceError
 from tritext_export.labelled import Example, label_ids
 from tritext_export.recipe import Recipe
 from tritext_export.sources import Source, resolve
@@ -97,21 +97,27 @@ def _trained(model: torch.nn.Module) -> list[tuple[str, torch.nn.Parameter]]:
     return [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
 
 
-def train(recipe: Recipe, splits: Splits, output: Path) -> dict[str, Any]:
-    """Fine-tune, choose nothing on the test split, measure on it once, and save atomically.
+def train(recipe: Recipe, splits: Splits, directory: Path) -> dict[str, Any]:
+    """Fine-tune, choose nothing on the test split, measure on it once, and save.
 
     Args:
         recipe: What to train and how.
         splits: Labelled texts; accuracy on ``dev`` is printed each epoch.
-        output: The directory to create: an adapter for ``lora`` and ``head``, a whole checkpoint for ``full``.
+        directory: Where to write: an adapter for ``lora`` and ``head``, a whole checkpoint for ``full``.
 
     Returns:
         Accuracy on dev and test, and the sizes of the splits.
+
+    Raises:
+        SourceError: the base cannot be trained so.
     """
     set_seed(recipe.seed)
     base = resolve(recipe.base)
     tokenizer = checkpoint.load_tokenizer(base)
     model = build_model(base, recipe)
+    limit = checkpoint.Checkpoint(base, model, tokenizer).max_length
+    if not 2 < recipe.max_length <= limit:
+        raise SourceError(f"--max-length {recipe.max_length}: {recipe.base} takes from 3 to {limit} tokens")
     sets = {name: TokenizedTexts(getattr(splits, name), tokenizer, recipe) for name in ("train", "dev", "test")}
     with tempfile.TemporaryDirectory() as scratch:
         trainer = Trainer(
@@ -125,7 +131,7 @@ def train(recipe: Recipe, splits: Splits, output: Path) -> dict[str, Any]:
         )
         trainer.train()
         metrics = {f"{name}_accuracy": _evaluate(trainer, sets[name]) for name in ("dev", "test")}
-    _save(model, tokenizer, output)
+    _save(model, tokenizer, directory)
     return metrics | {f"{name}_texts": len(sets[name]) for name in sets}
 
 
@@ -135,7 +141,7 @@ def build_model(base: Source, recipe: Recipe) -> PreTrainedModel | PeftModel:
     config.id2label = dict(enumerate(recipe.labels))
     config.label2id = {name: i for i, name in enumerate(recipe.labels)}
     config.problem_type = "single_label_classification"
-    model = checkpoint.load_model(base, config, new_head=True)
+    model, _ = checkpoint.load_model(base, config)
     if recipe.method == "full":
         return model
     adapted = get_peft_model(model, _lora(model, recipe))
@@ -190,18 +196,11 @@ def _evaluate(trainer: Trainer, texts: TokenizedTexts) -> float:
     return round(float(trainer.evaluate(texts)["eval_accuracy"]), 4)
 
 
-def _save(model: PreTrainedModel | PeftModel, tokenizer: PreTrainedTokenizerFast, output: Path) -> None:
-    """Write into a sibling folder first, so that a killed training leaves no half-written model."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}-"))
-    partial.chmod(0o755)
+def _save(model: PreTrainedModel | PeftModel, tokenizer: PreTrainedTokenizerFast, directory: Path) -> None:
     if isinstance(model, PeftModel):
-        model.save_pretrained(str(partial), safe_serialization=True, save_embedding_layers=False)
-        (partial / "README.md").unlink(missing_ok=True)  # peft's empty model-card template
+        model.save_pretrained(str(directory), safe_serialization=True, save_embedding_layers=False)
+        (directory / "README.md").unlink(missing_ok=True)  # peft's empty model-card template
     else:
-        model.save_pretrained(str(partial), safe_serialization=True)
-        tokenizer.save_pretrained(str(partial))
-    model.config.to_json_file(str(partial / "config.json"), use_diff=True)
-    if output.exists():
-        shutil.rmtree(output)
-    partial.rename(output)
+        model.save_pretrained(str(directory), safe_serialization=True)
+        tokenizer.save_pretrained(str(directory))
+    model.config.to_json_file(str(directory / "config.json"), use_diff=True)

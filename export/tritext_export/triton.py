@@ -42,7 +42,12 @@ class ModelFacts:
     @property
     def classifier(self) -> str:
         """The classifier model's name."""
-        return f"{self.name}_classifier"
+        return classifier_name(self.name)
+
+
+def classifier_name(name: str) -> str:
+    """Name the classifier behind a front."""
+    return f"{name}_classifier"
 
 
 def front_config(facts: ModelFacts, versions: Sequence[int]) -> pb.ModelConfig:

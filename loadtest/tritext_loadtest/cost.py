@@ -40,6 +40,18 @@ def find_server(url: str) -> psutil.Process:
     )
 
 
+def find_process(pid: int) -> psutil.Process:
+    """Look a process up by its number.
+
+    Raises:
+        ServerNotFoundError: there is none.
+    """
+    try:
+        return psutil.Process(pid)
+    except psutil.NoSuchProcess as error:
+        raise ServerNotFoundError(f"--pid {pid}: no such process") from error
+
+
 def measure(server: psutil.Process) -> Cost:
     """Add up a process and its descendants."""
     cpu, rss = 0.0, 0

@@ -18,9 +18,9 @@ def read_texts(path: Path, count: int) -> list[str]:
         TextsError: the file cannot be read or has no such column.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            texts = [row["text"] for row in itertools.islice(csv.DictReader(file, delimiter="\t"), count)]
-    except (OSError, UnicodeDecodeError) as error:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            texts = [row["text"] for row in itertools.islice(csv.DictReader(file, delimiter="\t", strict=True), count)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise TextsError(f"{path}: {error}: give a TSV file with a column `text`") from error
     except KeyError as error:
         raise TextsError(f"{path}: has no column `text`") from error

@@ -3,6 +3,7 @@
 Triton says ready while a dead backend stub fails every inference, so ready means that an inference has answered.
 """
 
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -10,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tritext_serve.errors import CanaryError
+from tritext_serve.errors import CanaryError, WrongAnswerError
 
 TIMEOUT_SECONDS = 10.0
+# The server is on this machine: a proxy that the user's environment names has no part in it.
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,8 @@ def check(base_url: str, canary: Canary) -> None:
         canary: What to ask and what to expect.
 
     Raises:
-        CanaryError: no answer, an error, or another label.
+        CanaryError: no answer, or an error.
+        WrongAnswerError: another label.
     """
     body = {
         "inputs": [{"name": "text", "shape": [1, 1], "datatype": "BYTES", "data": [canary.text]}],
@@ -62,7 +66,7 @@ def check(base_url: str, canary: Canary) -> None:
     answer = _post(f"{base_url}/v2/models/{canary.model}/versions/{canary.version}/infer", body)
     label_id = answer["outputs"][0]["data"][0]
     if label_id != canary.label_id:
-        raise CanaryError(
+        raise WrongAnswerError(
             f"{canary.model} version {canary.version} gives its canary text label {label_id}, at export it was "
             f"{canary.label_id}: the files are not those that were certified"
         )
@@ -71,19 +75,19 @@ def check(base_url: str, canary: Canary) -> None:
 def is_ready(base_url: str) -> bool:
     """Ask whether Triton has loaded every model."""
     try:
-        with urllib.request.urlopen(f"{base_url}/v2/health/ready", timeout=TIMEOUT_SECONDS) as response:  # noqa: S310
+        with _DIRECT.open(f"{base_url}/v2/health/ready", timeout=TIMEOUT_SECONDS) as response:
             return bool(response.status == 200)
-    except (OSError, urllib.error.URLError):
+    except (OSError, http.client.HTTPException):
         return False
 
 
 def _post(url: str, body: dict[str, Any]) -> dict[str, Any]:
     request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})  # noqa: S310
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310
+        with _DIRECT.open(request, timeout=TIMEOUT_SECONDS) as response:
             answer: dict[str, Any] = json.load(response)
             return answer
     except urllib.error.HTTPError as error:
         raise CanaryError(f"{url}: {error.code}: {error.read().decode(errors='replace')[:500]}") from error
-    except OSError as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:
         raise CanaryError(f"{url}: {error}") from error

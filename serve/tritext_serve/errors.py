@@ -7,7 +7,8 @@
     ├── RepositoryError          the model repository is missing, empty or holds what must not be served
     ├── PortError                an address is taken or not to be had
     ├── StartError               Triton did not come up, or not in time
-    ├── CanaryError              a model did not answer its canary text, or not as at export
+    ├── CanaryError              a model did not answer its canary text
+    │   └── WrongAnswerError     it answered otherwise than at export
     └── ServerDiedError               Triton ended by itself while it was serving
 
 Each message names the value that was wrong and says what to do next.
@@ -35,7 +36,11 @@ class StartError(ServeError):
 
 
 class CanaryError(ServeError):
-    """The server did not answer, or not as the export did."""
+    """The server did not answer."""
+
+
+class WrongAnswerError(CanaryError):
+    """The server did not answer as the export did, and never will."""
 
 
 class ServerDiedError(ServeError):

@@ -32,7 +32,9 @@ class Address:
     @property
     def reachable_host(self) -> str:
         """The host that a client on this machine uses."""
-        return "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104  # compared, not bound
+        if self.host == "0.0.0.0":  # noqa: S104  # compared, not bound
+            return "127.0.0.1"
+        return f"[{self.host}]" if ":" in self.host else self.host
 
 
 def triton_flags(

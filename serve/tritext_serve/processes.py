@@ -1,5 +1,6 @@
 """The server's process tree: who belongs to it, what it weighs, and how it ends. Imports psutil, alone here."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -92,14 +93,15 @@ def end(processes: Iterable[psutil.Process], timeout: float) -> None:
     """
     _, alive = psutil.wait_procs(list(processes), timeout=timeout)
     for process in alive:
-        process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
     psutil.wait_procs(alive, timeout=5)
 
 
 def bound_to_parent(command: Sequence[str]) -> list[str]:
-    """Wrap a command so that the kernel sends it SIGTERM when this process dies, however it dies.
+    """Wrap a command so that the kernel sends it SIGTERM when the thread that starts it ends, however that ends.
 
     A small Python sets that up and becomes the command: a function run between fork and exec could dead-lock, since
-    this process may have threads by then.
+    this process may have threads by then. Start it from the main thread, which lives as long as the process.
     """
     return [sys.executable, "-I", "-S", "-c", _BIND, str(os.getpid()), *command]

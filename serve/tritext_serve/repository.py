@@ -13,7 +13,7 @@ from tritext_serve.errors import RepositoryError
 from tritext_serve.model_config import FRONT_BACKEND, parse
 
 MODEL_FILES = frozenset({"config.pbtxt", "labels.txt"})
-VERSION_FILES = frozenset({"model.onnx", "model.onnx.data", "tokenizer.json", "manifest.json", "certificate.json"})
+VERSION_FILES = frozenset({"model.onnx", "model.onnx_data", "tokenizer.json", "manifest.json", "certificate.json"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@
                                                      # stopped: no process, region or folder is left
 """
 
+import errno
 import secrets
 import socket
 import subprocess
@@ -17,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 
 from tritext_serve import canary, processes, staging, wheel
-from tritext_serve.errors import CanaryError, PortError, ServerDiedError, StartError
+from tritext_serve.errors import CanaryError, PortError, RepositoryError, ServerDiedError, StartError, WrongAnswerError
 from tritext_serve.flags import EXIT_TIMEOUT_SECONDS, Address, triton_flags
 from tritext_serve.log import reasons
 from tritext_serve.repository import Model, scan
@@ -59,8 +60,9 @@ class Server:
             RepositoryError: there is nothing to serve.
         """
         self.options = options or ServerOptions()
-        self.models = scan(repository)
         self._wheel = wheel.find()
+        self.models = scan(repository)
+        self._check_instances()
         self._stage: staging.Stage | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -122,10 +124,11 @@ class Server:
     def stop(self) -> None:
         """Stop Triton gently, then firmly, and remove everything it leaves; safe to call twice."""
         if self._process is not None and self._stage is not None:
-            members = processes.mentioning(self._stage.root)
-            regions = processes.shared_memory(members)
+            regions: set[Path] = set()
             self._process.terminate()
-            processes.end(members, timeout=EXIT_TIMEOUT_SECONDS + 5)
+            while members := processes.mentioning(self._stage.root):  # a server that is starting has more and more
+                regions |= processes.shared_memory(members)
+                processes.end(members, timeout=EXIT_TIMEOUT_SECONDS + 5)
             self._process.wait()
             self._process = None
             for region in regions:
@@ -148,6 +151,12 @@ class Server:
     ) -> None:
         """Stop."""
         self.stop()
+
+    def _check_instances(self) -> None:
+        names = {model.name for model in self.models}
+        for name in self.options.instances:
+            if name and name not in names:
+                raise RepositoryError(f"--instances {name}=…: no such model; there are {', '.join(sorted(names))}")
 
     def _size(self, model: Model) -> Sizing:
         own = self.options.instances
@@ -182,6 +191,8 @@ class Server:
                 try:
                     for each in waiting:
                         canary.check(self.http_url, each)
+                except WrongAnswerError:
+                    raise
                 except CanaryError as error:
                     problem = str(error)
                 else:
@@ -212,17 +223,18 @@ def check_ports(address: Address) -> None:
     """Try every port before Triton does, whose own message names none.
 
     Raises:
-        PortError: naming the port and the flag that moves it.
+        PortError: naming the port, or the host, and the flag that changes it.
     """
     for flag, port in (("http", address.http), ("grpc", address.grpc), ("metrics", address.metrics)):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((address.host, port))
-            except OSError as error:
-                raise PortError(
-                    f"{address.host}:{port}: {error.strerror}: choose another with --{flag}-port"
-                ) from error
+        try:
+            family, kind, _, _, where = socket.getaddrinfo(address.host, port, type=socket.SOCK_STREAM)[0]
+            with socket.socket(family, kind) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(where)
+        except OSError as error:
+            of_host = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
+            remedy = "give an address of this machine with --host" if of_host else f"choose another with --{flag}-port"
+            raise PortError(f"{address.host}:{port}: {error.strerror}: {remedy}") from error
 
 
 def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:

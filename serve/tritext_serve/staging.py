@@ -1,7 +1,7 @@
 """A server's own folder: backends put together from the wheel and from here, and a view of the repository.
 
-The view holds each model's ``config.pbtxt`` rewritten for this machine and links to the data files that are allowed,
-so the repository itself is never written to and nothing else in it can be reached.
+The view holds each model's ``config.pbtxt`` rewritten for this machine and links to the version folders that are
+served, whose files have been checked, so the repository itself is never written to.
 """
 
 import os
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tritext_serve.model_config import resize
-from tritext_serve.repository import MODEL_FILES, VERSION_FILES, Model
+from tritext_serve.repository import MODEL_FILES, Model
 from tritext_serve.sizing import Sizing
 from tritext_serve.wheel import STUB, TritonWheel
 
@@ -72,13 +72,9 @@ def _stage_backends(wheel: TritonWheel, target: Path) -> None:
 def _stage_model(model: Model, target: Path, sizing: Sizing) -> None:
     target.mkdir(parents=True)
     (target / "config.pbtxt").write_text(resize(model.config, sizing), encoding="utf-8")
-    _link(model.directory, target, MODEL_FILES - {"config.pbtxt"})
+    for name in MODEL_FILES - {"config.pbtxt"}:
+        if (model.directory / name).is_file():
+            (target / name).symlink_to((model.directory / name).resolve())
+    # The folder as a whole: ONNX Runtime refuses weights beside a model that are links of their own.
     for version in model.served_versions:
-        (target / version.name).mkdir()
-        _link(version, target / version.name, VERSION_FILES)
-
-
-def _link(source: Path, target: Path, names: frozenset[str]) -> None:
-    for name in names:
-        if (source / name).is_file():
-            (target / name).symlink_to((source / name).resolve())
+        (target / version.name).symlink_to(version.resolve())

@@ -16,8 +16,16 @@ import pytest
 from tests.conftest import server_options
 from tests.e2e.raw import infer, output, text_input
 from tritext_export.repository import write_atomically
-from tritext_serve.errors import CanaryError, PortError, RepositoryError, ServerDiedError, StartError
-from tritext_serve.server import Server, free_ports
+from tritext_serve.errors import (
+    CanaryError,
+    PortError,
+    RepositoryError,
+    ServerDiedError,
+    StartError,
+    WrongAnswerError,
+)
+from tritext_serve.flags import Address
+from tritext_serve.server import Server, check_ports, free_ports
 from tritext_serve.sizing import Sizing
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -133,6 +141,24 @@ def test_a_port_in_use_is_named_with_its_flag(model_repository: Path, flag: str)
         Server(model_repository, options).start()
 
 
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "192.0.2.1"])
+def test_a_host_that_is_not_this_machine_is_named(host: str) -> None:
+    with pytest.raises(PortError, match=f"{host}:.*give an address of this machine with --host"):
+        check_ports(Address(host, *free_ports(3)))
+
+
+def test_instances_of_an_unknown_model_are_refused(model_repository: Path) -> None:
+    with pytest.raises(RepositoryError, match="--instances sentimant=…: no such model; there are sentiment, "):
+        Server(model_repository, server_options(instances={"sentimant": 1}))
+
+
+@pytest.mark.parametrize("words", [("--http-port", "99999"), ("--threads", "0"), ("--instances", "m=0")])
+def test_numbers_that_make_no_sense_are_refused_by_the_command(words: tuple[str, str]) -> None:
+    result = subprocess.run([*COMMAND, *words], capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 2
+    assert f"{words[1].rpartition('=')[2]!r} is not" in result.stderr
+
+
 def test_the_command_reports_errors_in_one_line(tmp_path: Path) -> None:
     result = subprocess.run([*COMMAND, str(tmp_path / "no")], capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 1
@@ -145,13 +171,12 @@ def test_a_model_that_does_not_load_is_named_with_the_reason(model_repository: P
         Server(repository, server_options(instances={"": 1})).start()
 
 
-def test_another_models_weights_do_not_pass_the_canary(model_repository: Path, tmp_path: Path) -> None:
+def test_another_label_than_at_export_does_not_pass_the_canary(model_repository: Path, tmp_path: Path) -> None:
     repository = damaged(model_repository, tmp_path, "sentiment/1/manifest.json", None)
     path = repository / "sentiment" / "1" / "manifest.json"
     write_atomically(path, path.read_text().replace('"label_id": 1', '"label_id": 0'))
-    options = server_options(instances={"": 1}, start_timeout=20)
-    with pytest.raises(StartError, match="the files are not those that were certified"):
-        Server(repository, options).start()
+    with pytest.raises(WrongAnswerError, match="the files are not those that were certified"):
+        Server(repository, server_options(instances={"": 1})).start()
 
 
 def test_a_version_without_a_canary_is_refused(model_repository: Path, tmp_path: Path) -> None:
@@ -176,7 +201,7 @@ def test_the_demos_memory_stays_under_its_bound(server: Server) -> None:
 def test_the_repository_is_served_unchanged_by_triton_itself(model_repository: Path, tmp_path: Path) -> None:
     """No view, no rewriting: Triton on the exported folder, auto-complete off, as the Triton image would run it."""
     from tritext_serve import staging, wheel
-    from tritext_serve.flags import Address, triton_flags
+    from tritext_serve.flags import triton_flags
     from tritext_serve.server import environment
 
     parts = wheel.find()

@@ -9,9 +9,18 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 import pytest
+import torch
+from transformers import (
+    CanineConfig,
+    CanineForSequenceClassification,
+    DistilBertConfig,
+    DistilBertForSequenceClassification,
+    RobertaConfig,
+    RobertaForSequenceClassification,
+)
 
 from tests.conftest import Silent, load_json
-from tests.export.conftest import MakeCheckpoint
+from tests.export.conftest import MakeCheckpoint, tiny_tokenizer
 from tritext_export.certificate import Limits
 from tritext_export.draft import equal_lengths
 from tritext_export.errors import CertificateError, ExportError, SourceError, TextsError
@@ -81,6 +90,45 @@ def test_a_disagreeing_export_is_not_published(request_: ExportRequest, monkeypa
     assert sorted(p.name for p in (request_.repository / "tiny").iterdir()) == ["1", "config.pbtxt", "labels.txt"]
 
 
+def test_a_damaged_version_is_published_again(request_: ExportRequest) -> None:
+    export_model(request_, Silent())
+    (request_.repository / "tiny_classifier" / "1" / "model.onnx").write_bytes(b"")
+    assert export_model(request_, Silent()).version == 2
+    (request_.repository / "tiny" / "2" / "certificate.json").unlink()
+    assert export_model(request_, Silent()).version == 3
+
+
+def test_an_architecture_that_optimum_cannot_export(request_: ExportRequest, tmp_path: Path) -> None:
+    directory = tmp_path / "canine"
+    config = CanineConfig(
+        hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, num_hash_buckets=64
+    )
+    CanineForSequenceClassification(config).save_pretrained(directory)
+    tiny_tokenizer().save_pretrained(directory)
+    with pytest.raises(SourceError, match="no ONNX exporter for 'canine' models"):
+        export_model(replace(request_, source=str(directory), labels=("negative", "positive")), Silent())
+
+
+@pytest.mark.parametrize("kind", ["distilbert", "roberta"])
+def test_other_encoders_keep_their_labels_too(request_: ExportRequest, tmp_path: Path, kind: str) -> None:
+    size = len(tiny_tokenizer())
+    names: dict[str, Any] = {"id2label": {0: "negative", 1: "positive"}, "vocab_size": size, "pad_token_id": 0}
+    torch.manual_seed(0)
+    model = (
+        DistilBertForSequenceClassification(DistilBertConfig(dim=32, n_layers=2, n_heads=2, hidden_dim=64, **names))
+        if kind == "distilbert"
+        else RobertaForSequenceClassification(
+            RobertaConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, **names)
+        )
+    )
+    for parameter in model.parameters():
+        parameter.data *= 4
+    model.save_pretrained(tmp_path / kind)
+    tiny_tokenizer().save_pretrained(tmp_path / kind)
+    published = export_model(replace(request_, source=str(tmp_path / kind)), Silent())
+    assert load_json(published.directory / "manifest.json")["inputs"] == ["input_ids", "attention_mask"]
+
+
 def test_limits_that_nothing_can_meet(request_: ExportRequest) -> None:
     with pytest.raises(CertificateError, match=r"required: 100\.00% and -1\.0e\+00"):
         export_model(replace(request_, limits=Limits(1.0, -1.0)), Silent())
@@ -118,6 +166,11 @@ def test_the_problem_type_is_honoured(
     [
         ({"name": "no spaces"}, SourceError, "--name 'no spaces'"),
         ({"name": "../up"}, SourceError, "--name"),
+        ({"name": "mood_classifier"}, SourceError, "names ending in _classifier"),
+        ({"max_batch_size": 0}, SourceError, "--max-batch-size 0: take 1 to 4096"),
+        ({"opset": 99}, SourceError, "--opset 99: take 14 to 20"),
+        ({"labels": ("a", "a")}, SourceError, "the label name 'a' is empty, of several lines or there twice"),
+        ({"labels": ("a", " ")}, SourceError, "the label name ' ' is empty"),
         ({"label_output": "score"}, SourceError, "--label-output 'score'"),
         ({"max_length": 65}, SourceError, "--max-length 65: the model takes from 2 to 64"),
         ({"labels": ("a",)}, SourceError, r"--labels names 1 labels \(a\), the model has 2"),

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
@@ -64,6 +65,7 @@ def test_the_same_seed_gives_the_same_weights(request_: FinetuneRequest) -> None
         ({"data": "hub:stanfordnlp/imdb"}, TextsError, "hub:stanfordnlp/imdb: the hub did not give this data set"),
         ({"data": "nowhere.csv"}, TextsError, r"nowhere\.csv: No such file"),
         ({"labels": ("good", "bad")}, TextsError, "carry the label"),
+        ({"max_length": 65}, SourceError, "--max-length 65: .* takes from 3 to 64 tokens"),
     ],
 )
 def test_a_request_that_cannot_be_met_writes_nothing(
@@ -71,7 +73,13 @@ def test_a_request_that_cannot_be_met_writes_nothing(
 ) -> None:
     with pytest.raises(error, match=words):
         finetune(replace(request_, recipe=replace(request_.recipe, **changes)))
-    assert not request_.output.exists()
+    assert [p.name for p in request_.output.parent.iterdir()] == ["texts.tsv"]
+
+
+def test_an_output_that_cannot_be_written_is_known_before_training(request_: FinetuneRequest, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SourceError, match=r"file/model: .*choose another --output"):
+        finetune(replace(request_, output=tmp_path / "file" / "model"))
 
 
 def test_an_existing_folder_is_not_touched(request_: FinetuneRequest) -> None:
@@ -104,6 +112,15 @@ def test_a_hub_data_set_keeps_its_own_test_split(request_: FinetuneRequest, monk
     assert splits["dev"] == tuple(e for e in own["train"] if split_of(e.text) == "dev")
     assert set(splits["train"]) | set(splits["dev"]) == set(own["train"])
     assert not set(splits["train"]) & set(splits["dev"])
+
+
+def test_a_data_sets_class_labels_become_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["neg", "pos"])})
+    rows = datasets.Dataset.from_dict({"text": ["a", "b"], "label": [1, 0]}, features=features)
+    monkeypatch.setattr(datasets, "load_dataset", lambda name: {"train": rows, "unsupervised": rows})
+    assert hub.load_splits("any/thing", "text", "label") == {"train": (Example("a", "pos"), Example("b", "neg"))}
+    with pytest.raises(TextsError, match="has the columns text, label: choose with --text-column"):
+        hub.load_splits("any/thing", "review", "label")
 
 
 def test_held_out_texts_leave_the_training_split() -> None:

@@ -62,6 +62,9 @@ def test_csv_and_jsonl_with_other_column_names(tmp_path: Path) -> None:
         ("t.csv", b"text,label\ncaf\xe9,1\n", "not UTF-8 at byte"),
         ("t.jsonl", b'{"text": "x", "label": 1}\n{', "t.jsonl: "),
         ("t.jsonl", b"[1, 2]\n", "row 1 has no 'text'"),
+        ("t.jsonl", b'{"text": "\\ud800", "label": 1}\n', "row 1 holds half a surrogate pair"),
+        ("t.tsv", b'text\tlabel\n"Good" film\tx\nbad\ty\n', "expected after"),
+        ("t.tsv", b'text\tlabel\n"open\tx\nbad\ty\n', "unexpected end of data"),
     ],
 )
 def test_a_file_that_does_not_fit_is_named_with_the_reason(
@@ -71,6 +74,11 @@ def test_a_file_that_does_not_fit_is_named_with_the_reason(
     path.write_bytes(content)
     with pytest.raises(TextsError, match=words):
         read_examples(path)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(b"\xef\xbb\xbftext,label\nx,y\n")
+    assert read_examples(tmp_path / "t.csv") == (Example("x", "y"),)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

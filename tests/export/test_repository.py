@@ -4,6 +4,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -151,6 +152,13 @@ def test_a_version_that_would_break_the_models_clients_is_refused(
     with pytest.raises(RepositoryError, match="publish this one under another --name"):
         export(tmp_path, facts, labels)
     assert require_loadable(tmp_path) == [1]
+
+
+def test_a_left_over_classifier_of_another_shape_is_not_taken_over(tmp_path: Path) -> None:
+    export(tmp_path)
+    shutil.rmtree(tmp_path / "m")
+    with pytest.raises(RepositoryError, match="m_classifier: the published model has other labels"):
+        export(tmp_path, ModelFacts("m", FACTS.inputs, 3), ("no", "yes", "maybe"))
 
 
 def test_a_file_in_the_way(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from tests.export.conftest import MakeCheckpoint
 from tritext_export import checkpoint
@@ -110,6 +111,54 @@ def test_a_checkpoint_without_a_tokenizer(make_checkpoint: MakeCheckpoint, tmp_p
         (directory / name).unlink()
     with pytest.raises(SourceError, match="no usable tokenizer"):
         checkpoint.load(resolve(str(directory)))
+
+
+def test_an_adapter_that_fits_nothing_of_its_base(tmp_path: Path) -> None:
+    directory = copy(Path("demo/sentiment"), tmp_path)
+    rename_weights(directory, "bert.encoder", "bert.decoder")
+    with pytest.raises(SourceError, match=r"the adapter does not fit its base: .*missing adapter keys"):
+        checkpoint.load(resolve(str(directory)))
+
+
+def test_an_adapter_without_a_head_on_a_base_without_one(tmp_path: Path) -> None:
+    directory = copy(Path("demo/sentiment"), tmp_path)
+    rename_weights(directory, ".classifier.", ".other.")
+    with pytest.raises(SourceError, match=r"neither the adapter nor its base has classifier\.bias"):
+        checkpoint.load(resolve(str(directory)))
+
+
+def test_an_adapter_on_itself(tmp_path: Path) -> None:
+    directory = copy(Path("demo/sentiment"), tmp_path)
+    change(directory / "adapter_config.json", base_model_name_or_path=str(directory))
+    with pytest.raises(SourceError, match="is an adapter itself"):
+        resolve(str(directory))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"pad_token": None}, "no padding token"), ({"truncation_side": "left"}, "cuts long texts on the left")],
+)
+def test_a_tokenizer_that_the_front_could_not_follow(
+    make_checkpoint: MakeCheckpoint, tmp_path: Path, changes: dict[str, object], words: str
+) -> None:
+    directory = copy(make_checkpoint(), tmp_path)
+    change(directory / "tokenizer_config.json", **changes)
+    (directory / "special_tokens_map.json").write_text("{}")
+    with pytest.raises(SourceError, match=words):
+        checkpoint.load(resolve(str(directory)))
+
+
+def test_a_tokenizer_of_an_unknown_kind(make_checkpoint: MakeCheckpoint, tmp_path: Path) -> None:
+    directory = copy(make_checkpoint(), tmp_path)
+    change(directory / "tokenizer.json", model={"type": "Telepathy"})
+    with pytest.raises(SourceError, match="no usable tokenizer"):
+        checkpoint.load(resolve(str(directory)))
+
+
+def rename_weights(directory: Path, old: str, new: str) -> None:
+    """Let an adapter's weights carry other names."""
+    path = directory / "adapter_model.safetensors"
+    save_file({name.replace(old, new): weight for name, weight in load_file(path).items()}, path)
 
 
 def copy(source: Path, target: Path) -> Path:

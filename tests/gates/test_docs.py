@@ -12,7 +12,9 @@ import pytest
 from tritext import __version__
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("demo/*.md")])
+DOCUMENTS = sorted(
+    p for folder in (".", "docs", "docs/adr", "demo", "model_repository") for p in ROOT.glob(f"{folder}/*.md")
+)
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(#[^)]*)?\)")
 BLOCK = re.compile(r"^```(?:console|bash|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
@@ -53,6 +55,11 @@ def test_every_command_shown_is_one_that_exists(document: Path) -> None:
             assert set(arguments) <= set(targets), line
         elif "--help" not in arguments and "--version" not in arguments:
             parser(arguments[0]).parse_args(arguments[1:])
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_nothing_is_left_to_be_filled_in(document: Path) -> None:
+    assert re.findall(r"^[A-Z_]{4,}$", document.read_text(encoding="utf-8"), re.MULTILINE) == []
 
 
 def test_the_changelog_begins_with_the_version() -> None:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from tritext_export.certificate import Limits
+from tritext_export.commands.arguments import count, names, positive, share
 from tritext_export.commands.console import ConsoleProgress
 from tritext_export.errors import ExportError
 from tritext_export.export import export_model
@@ -31,21 +32,27 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", required=True, help="name of the model as clients will call it")
     parser.add_argument("--texts", required=True, type=Path, metavar="FILE", help="labelled texts (.tsv, .csv, .jsonl)")
     parser.add_argument("--split", choices=SPLITS, default="all", help="part of the texts to compare on (default: all)")
+    parser.add_argument("--text-column", default="text", metavar="NAME", help="default: text")
+    parser.add_argument("--label-column", default="label", metavar="NAME", help="default: label")
     parser.add_argument(
         "--repository", type=Path, default=Path("model_repository"), metavar="DIR", help="default: model_repository"
     )
     parser.add_argument(
-        "--labels", type=_names, metavar="A,B,…", help="label names in order, if the checkpoint has none"
+        "--labels", type=names, metavar="A,B,…", help="label names in order, if the checkpoint has none"
     )
     parser.add_argument("--label-output", default="label", metavar="NAME", help="name of the label's output tensor")
     parser.add_argument(
-        "--max-length", type=int, metavar="N", help="longest input in tokens (default: the model's own)"
+        "--max-length", type=count, metavar="N", help="longest input in tokens (default: the model's own)"
     )
-    parser.add_argument("--max-batch-size", type=int, default=64, metavar="N", help="most texts in a request")
+    parser.add_argument("--max-batch-size", type=count, default=64, metavar="N", help="most texts in a request")
     parser.add_argument("--opset", type=int, default=DEFAULT_OPSET, metavar="N", help="ONNX operator set")
-    parser.add_argument("--min-agreement", type=float, default=limits.agreement, metavar="SHARE", help="of labels")
+    parser.add_argument("--min-agreement", type=share, default=limits.agreement, metavar="SHARE", help="of labels")
     parser.add_argument(
-        "--max-difference", type=float, default=limits.max_probability_difference, metavar="P", help="of a probability"
+        "--max-difference",
+        type=positive,
+        default=limits.max_probability_difference,
+        metavar="P",
+        help="of a probability",
     )
     parser.add_argument("--force", action="store_true", help="publish again even if nothing has changed")
 
@@ -58,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
         repository=args.repository,
         texts=args.texts,
         split=args.split,
+        text_column=args.text_column,
+        label_column=args.label_column,
         labels=args.labels,
         label_output=args.label_output,
         max_length=args.max_length,
@@ -70,7 +79,3 @@ def run(args: argparse.Namespace) -> int:
     state = "published" if published.fresh else "unchanged since"
     sys.stdout.write(f"{args.name}: {state} version {published.version} ({published.directory})\n{published.line}\n")
     return 0
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(","))

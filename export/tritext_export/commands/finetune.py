@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from tritext_export.commands.arguments import count, names, positive, share
 from tritext_export.errors import ExportError
 from tritext_export.finetune import FinetuneRequest, finetune
 from tritext_export.recipe import METHODS, Recipe
@@ -29,20 +30,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, metavar="FILE|hub:NAME", help="labelled texts (.tsv, .csv, .jsonl)")
     parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="folder to create")
     parser.add_argument("--method", choices=METHODS, default="lora", help="what moves (default: lora)")
-    parser.add_argument("--rank", type=int, default=16, metavar="N", help="of the LoRA matrices (default: 16)")
-    parser.add_argument("--epochs", type=float, default=2.0, metavar="N", help="passes over the texts (default: 2)")
-    parser.add_argument("--batch-size", type=int, default=16, metavar="N", help="texts a step (default: 16)")
+    parser.add_argument("--rank", type=count, default=16, metavar="N", help="of the LoRA matrices (default: 16)")
+    parser.add_argument("--epochs", type=positive, default=2.0, metavar="N", help="passes over the texts (default: 2)")
+    parser.add_argument("--batch-size", type=count, default=16, metavar="N", help="texts a step (default: 16)")
     parser.add_argument(
-        "--learning-rate", type=float, metavar="X", help="peak (default: 5e-4 for lora, 2e-5 for full, 1e-3 for head)"
+        "--learning-rate",
+        type=positive,
+        metavar="X",
+        help="peak (default: 5e-4 for lora, 2e-5 for full, 1e-3 for head)",
     )
-    parser.add_argument("--averaged", type=float, default=0.0, metavar="X", help="share of last steps (default: 0)")
-    parser.add_argument("--label-smoothing", type=float, default=0.0, metavar="X", help="0 to 1 (default: 0)")
+    parser.add_argument("--averaged", type=share, default=0.0, metavar="X", help="share of last steps (default: 0)")
+    parser.add_argument("--label-smoothing", type=share, default=0.0, metavar="X", help="0 to 1 (default: 0)")
     parser.add_argument(
-        "--max-length", type=int, default=128, metavar="N", help="longest text in tokens (default: 128)"
+        "--max-length", type=count, default=128, metavar="N", help="longest text in tokens (default: 128)"
     )
     parser.add_argument("--seed", type=int, default=42, metavar="N", help="of every random generator (default: 42)")
     parser.add_argument(
-        "--labels", type=_names, default=(), metavar="A,B,…", help="label names in order (default: sorted)"
+        "--labels", type=names, default=(), metavar="A,B,…", help="label names in order (default: sorted)"
     )
     parser.add_argument("--text-column", default="text", metavar="NAME", help="default: text")
     parser.add_argument("--label-column", default="label", metavar="NAME", help="default: label")
@@ -72,7 +76,3 @@ def run(args: argparse.Namespace) -> int:
         f"next: tritext export {args.output} --name NAME --texts FILE --split test\n"
     )
     return 0
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(","))

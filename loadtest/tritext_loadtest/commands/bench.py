@@ -5,13 +5,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import psutil
 from rich.console import Console
 from rich.table import Table
 
 from tritext import Client
 from tritext_loadtest.bench import Case, Figures, bench, cases
-from tritext_loadtest.cost import find_server, measure
+from tritext_loadtest.cost import find_process, find_server, measure
 from tritext_loadtest.errors import LoadTestError
 from tritext_loadtest.texts import read_texts
 
@@ -35,10 +34,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="sentiment", metavar="NAME", help="default: sentiment")
     parser.add_argument("--grpc", default="grpc://127.0.0.1:8001", metavar="URL", help="default: grpc://127.0.0.1:8001")
     parser.add_argument("--http", default="http://127.0.0.1:8000", metavar="URL", help="default: http://127.0.0.1:8000")
-    parser.add_argument("--count", type=int, default=512, metavar="N", help="texts a measurement (default: 512)")
-    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="measurements of each shape (default: 3)")
-    parser.add_argument("--wait", type=float, default=0.0, metavar="S", help="for a server that is starting, in seconds")
-    parser.add_argument("--pid", type=int, metavar="N", help="the server's process (default: who listens at --grpc)")
+    parser.add_argument("--count", type=_count, default=512, metavar="N", help="texts a measurement (default: 512)")
+    parser.add_argument("--rounds", type=_count, default=3, metavar="N", help="measurements of each shape (default: 3)")
+    parser.add_argument(
+        "--wait", type=float, default=0.0, metavar="S", help="for a server that is starting, in seconds"
+    )
+    parser.add_argument("--pid", type=_count, metavar="N", help="the server's process (default: who listens at --grpc)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     if args.wait:
         with Client(args.grpc, args.model) as starting:
             starting.wait_until_ready(args.wait)
-    server = psutil.Process(args.pid) if args.pid else find_server(args.grpc)
+    server = find_process(args.pid) if args.pid else find_server(args.grpc)
     console = Console(stderr=True, highlight=False)
     with (
         Client(args.grpc, args.model, timeout=TIMEOUT_SECONDS) as grpc,
@@ -76,3 +77,10 @@ def table(plan: Sequence[Case], figures: Sequence[Figures]) -> Table:
             f"{row.p99_milliseconds:.1f}",
         )
     return result
+
+
+def _count(word: str) -> int:
+    """Read a whole number of 1 or more."""
+    if not word.isdecimal() or int(word) < 1:
+        raise argparse.ArgumentTypeError(f"{word!r} is not a whole number of 1 or more")
+    return int(word)

@@ -30,9 +30,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
     parser.add_argument("repository", nargs="?", type=Path, default=Path("model_repository"), metavar="REPOSITORY")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
-    parser.add_argument("--http-port", type=int, default=8000, metavar="PORT", help="default: 8000")
-    parser.add_argument("--grpc-port", type=int, default=8001, metavar="PORT", help="default: 8001")
-    parser.add_argument("--metrics-port", type=int, default=8002, metavar="PORT", help="default: 8002")
+    parser.add_argument("--http-port", type=_port, default=8000, metavar="PORT", help="default: 8000")
+    parser.add_argument("--grpc-port", type=_port, default=8001, metavar="PORT", help="default: 8001")
+    parser.add_argument("--metrics-port", type=_port, default=8002, metavar="PORT", help="default: 8002")
     parser.add_argument(
         "--instances",
         type=_instances,
@@ -41,7 +41,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="[MODEL=]N",
         help="processes of every model, or of one (default: one a core)",
     )
-    parser.add_argument("--threads", type=int, metavar="N", help="threads of one engine (default: cores / instances)")
+    parser.add_argument(
+        "--threads", type=_count, metavar="N", help="threads of one engine (default: cores / instances)"
+    )
     parser.add_argument("--start-timeout", type=float, default=120.0, metavar="S", help="seconds (default: 120)")
     parser.add_argument("--verbose", action="store_true", help="show Triton's own log")
 
@@ -55,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
         start_timeout=args.start_timeout,
         verbose=args.verbose,
     )
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     console = Console(stderr=True, highlight=False)
     server = Server(args.repository, options)
     try:
@@ -67,7 +70,6 @@ def run(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         console.print("stopping …", style="dim")
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it standing
         server.stop()
     return 0
 
@@ -89,12 +91,26 @@ def announcement(server: Server) -> str:
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # a second one must not leave half of the server standing
     raise KeyboardInterrupt
+
+
+def _port(text: str) -> int:
+    """Read a port number."""
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 1 to 65535")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    """Read a number of 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return int(text)
 
 
 def _instances(text: str) -> tuple[str, int]:
     """Read ``N`` or ``MODEL=N``."""
-    model, _, count = text.rpartition("=")
-    if not count.isdecimal() or int(count) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not N or MODEL=N with N of 1 or more")
-    return model, int(count)
+    model, _, number = text.rpartition("=")
+    return model, _count(number)

@@ -63,7 +63,8 @@ def decide(
         truncated: Which texts were cut.
     """
     scores = activate(logits, activation)
-    return Answers(scores, scores.argmax(axis=1).astype(np.int32), np.asarray(lengths, np.int32), truncated)
+    # By the logits: probabilities of several labels may round to the same 1.0.
+    return Answers(scores, logits.argmax(axis=1).astype(np.int32), np.asarray(lengths, np.int32), truncated)
 
 
 Builder = Callable[[Answers, slice], OutputArray]

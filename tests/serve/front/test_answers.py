@@ -30,6 +30,12 @@ def test_sigmoid_treats_each_label_alone_and_does_not_overflow() -> None:
     np.testing.assert_allclose(scores, [[0, 0.5, 1]])
 
 
+def test_the_label_is_the_largest_logits_though_scores_round_to_the_same() -> None:
+    answers = decide(np.array([[18, 25]], np.float32), "sigmoid", [4], np.array([False]))
+    assert answers.scores.tolist() == [[1.0, 1.0]]
+    assert answers.label_ids.tolist() == [1]
+
+
 def test_regression_passes_the_logit_on() -> None:
     logits = np.array([[3.25]], np.float32)
     answers = decide(logits, "none", [4], np.array([False]))
