@@ -31,6 +31,8 @@ MODELS = {"sentiment": "demo/sentiment", "sentiment_naive": "demo/naive"}
 SHOWN = 12
 LOADS = (Shape(16, 1), Shape(4, 16))
 TIMEOUT_SECONDS = 60.0
+# VADER's own README calls a text positive from here on.
+VADER_POSITIVE = 0.05
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -39,7 +41,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--repository", type=Path, default=Path("model_repository"), metavar="DIR")
     parser.add_argument("--texts", type=Path, default=Path(".cache/movie-reviews.tsv"), metavar="FILE")
     args = parser.parse_args(arguments)
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     started = time.perf_counter()
     wheel.find()
     export(console, args.repository, args.texts)
@@ -90,7 +92,7 @@ def show(console: Console, server: Server, examples: Sequence[Example]) -> None:
         texts = [e.text for e in examples]
         answers = trained.classify(texts), naive.classify(texts)
         console.print(f"\nTriton answers on {server.http_url} and {server.grpc_url}. Twelve reviews it never saw:\n")
-        console.print(reviews_table(examples, *answers))
+        console.print(reviews_table(examples, *answers, width=max(30, min(70, console.width - 40))))
         console.print(f"\nAccuracy on all {len(texts):,} test reviews, through the server:")
         for name, share in accuracies(examples, *answers).items():
             console.print(f"  {name:<42} {share:.4f}")
@@ -106,10 +108,12 @@ def show(console: Console, server: Server, examples: Sequence[Example]) -> None:
     console.print(f"  {used.rss_bytes / 1e6:.0f} MB resident in {used.processes} processes")
 
 
-def reviews_table(examples: Sequence[Example], trained: Sequence[Prediction], naive: Sequence[Prediction]) -> Table:
+def reviews_table(
+    examples: Sequence[Example], trained: Sequence[Prediction], naive: Sequence[Prediction], width: int
+) -> Table:
     """Put a dozen reviews beside what each model says of them; wrong labels stand in red."""
     table = Table("review", "true", "trained", "naive", box=None, pad_edge=False)
-    table.columns[0].no_wrap, table.columns[0].max_width, table.columns[0].overflow = True, 62, "ellipsis"
+    table.columns[0].no_wrap, table.columns[0].overflow, table.columns[0].max_width = True, "ellipsis", width
     for example, *answers in list(zip(examples, trained, naive, strict=True))[:SHOWN]:
         cells = [f"[{'green' if a.label == example.label else 'red'}]{a.label} {a.score:.2f}[/]" for a in answers]
         table.add_row(example.text.replace("[", r"\["), example.label, *cells)
@@ -121,7 +125,9 @@ def accuracies(
 ) -> dict[str, float]:
     """Compare both models and VADER's word list with the truth."""
     vader = SentimentIntensityAnalyzer()
-    rated = ["positive" if vader.polarity_scores(e.text)["compound"] >= 0 else "negative" for e in examples]
+    rated = [
+        "positive" if vader.polarity_scores(e.text)["compound"] >= VADER_POSITIVE else "negative" for e in examples
+    ]
     truth = [e.label for e in examples]
     given = {
         "trained (LoRA, merged)": [p.label for p in trained],

@@ -23,6 +23,8 @@ class ConsoleProgress:
         """Hand on items while a bar counts them."""
         if not self._console.is_terminal:
             self.step(what)
+            yield from items
+            return
         columns = (TextColumn(f"· {what:<{WIDTH}}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=self._console, transient=True) as progress:
             yield from progress.track(items, total=total)

