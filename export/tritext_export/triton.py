@@ -88,6 +88,9 @@ def classifier_config(facts: ModelFacts, versions: Sequence[int]) -> pb.ModelCon
     _add(config.output, LOGITS, pb.TYPE_FP32, facts.label_count)
     config.output[0].label_filename = LABELS_FILE
     config.instance_group.add(kind=pb.ModelInstanceGroup.KIND_AUTO, count=1)
+    # ONNX Runtime would plan and remember the memory of every shape, and every sub-batch may have another: 17 MB of 220
+    # a process for nothing (docs/performance.md).
+    config.parameters["enable_mem_pattern"].string_value = "0"
     return config
 
 

@@ -44,16 +44,18 @@ def tree(pid: int) -> list[psutil.Process]:
         return []
 
 
-def mentioning(folder: Path) -> list[psutil.Process]:
-    """List the processes whose command line names a folder: a server's own folder marks all that belong to it.
+def of_session(leader: int) -> list[psutil.Process]:
+    """List the living processes of a session, by its leader's process id.
 
-    When tritonserver is killed, its stubs live on for a second or three as children of nobody.
+    The launcher starts tritonserver as the leader of a session of its own. When tritonserver is killed, its stubs live
+    on for a second or three as children of nobody, but still of that session.
     """
-    marked = []
-    for process in psutil.process_iter(["cmdline"]):
-        if any(str(folder) in word for word in process.info["cmdline"] or ()):
-            marked.append(process)
-    return marked
+    members = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+            if os.getsid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
+                members.append(process)
+    return members
 
 
 def footprint(pid: int) -> Footprint:

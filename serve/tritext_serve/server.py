@@ -123,10 +123,10 @@ class Server:
 
     def stop(self) -> None:
         """Stop Triton gently, then firmly, and remove everything it leaves; safe to call twice."""
-        if self._process is not None and self._stage is not None:
+        if self._process is not None:
             regions: set[Path] = set()
             self._process.terminate()
-            while members := processes.mentioning(self._stage.root):  # a server that is starting has more and more
+            while members := processes.of_session(self._process.pid):  # a server that is starting has more and more
                 regions |= processes.shared_memory(members)
                 processes.end(members, timeout=EXIT_TIMEOUT_SECONDS + 5)
             self._process.wait()

@@ -46,6 +46,7 @@ def test_the_classifier_takes_token_ids_of_any_length_and_never_waits_for_compan
     assert [(t.name, list(t.dims)) for t in classifier.input] == [("input_ids", [-1]), ("attention_mask", [-1])]
     assert [(t.name, list(t.dims)) for t in classifier.output] == [("logits", [2])]
     assert not classifier.HasField("dynamic_batching")
+    assert classifier.parameters["enable_mem_pattern"].string_value == "0"
 
 
 def test_contracts_compare_by_tensors_alone() -> None:

@@ -18,6 +18,10 @@ PARENT = (
     f"child = subprocess.Popen(bound_to_parent([sys.executable, '-c', {SLEEP!r}]), start_new_session=True); "
     "print(child.pid, flush=True); child.wait()"
 )
+ORPHAN = (
+    f"import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', {SLEEP!r}], stdout=subprocess.DEVNULL); "
+    "print(child.pid, flush=True); child.wait()"
+)
 
 
 def start(code: str, *words: str) -> subprocess.Popen[str]:
@@ -34,12 +38,17 @@ def finish(process: subprocess.Popen[str]) -> int:
     return process.returncode
 
 
-def test_a_command_line_marks_who_belongs_to_a_folder(tmp_path: Path) -> None:
-    process = start(SLEEP, f"--models={tmp_path}/models")
-    assert [p.pid for p in processes.mentioning(tmp_path)] == [process.pid]
-    process.kill()
-    finish(process)
-    assert processes.mentioning(tmp_path) == []
+def test_an_orphan_still_belongs_to_its_session() -> None:
+    parent = subprocess.Popen([sys.executable, "-c", ORPHAN], stdout=subprocess.PIPE, text=True, start_new_session=True)
+    child = int(parent.stdout.readline() if parent.stdout else 0)
+    assert {p.pid for p in processes.of_session(parent.pid)} == {parent.pid, child}
+    parent.kill()
+    parent.wait()
+    (orphan,) = processes.of_session(parent.pid)
+    assert orphan.pid == child
+    processes.end([orphan], timeout=0)
+    assert processes.of_session(parent.pid) == []
+    finish(parent)
 
 
 def test_who_does_not_end_is_killed() -> None:
