@@ -62,7 +62,7 @@ def _root_file_system(scratch: Path) -> Path:
     if archive.is_file():
         return archive
     if os.geteuid() != 0 or shutil.which("debootstrap") is None:
-        pytest.skip("no base image: set TRITEXT_TEST_BASE_IMAGE, or install debootstrap and run as root")
+        pytest.skip("MISSING: no base image: set TRITEXT_TEST_BASE_IMAGE, or install debootstrap and run as root")
     root = Path(tempfile.mkdtemp(prefix=f"{SUITE}-", dir=scratch))
     root.chmod(0o755)
     put_in_memory(root)

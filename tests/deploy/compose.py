@@ -29,7 +29,7 @@ def command() -> list[str]:
     """Give one of them."""
     found = commands()
     if not found:
-        pytest.skip("no compose: install docker-compose")
+        pytest.skip("MISSING: no compose: install docker-compose")
     return found[0]
 
 

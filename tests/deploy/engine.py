@@ -54,14 +54,16 @@ def run(command: list[str], timeout: float, environment: Mapping[str, str] | Non
 def engine(scratch: Path) -> Iterator[Engine]:
     """Give the running engine, or start one whose images live in ``scratch`` until the end."""
     if shutil.which("docker") is None:
-        pytest.skip("no docker command: install docker.io")
+        pytest.skip("MISSING: no docker command: install docker.io")
     if _answers(os.environ):
         yield Engine(dict(os.environ), own=False)
         return
     if os.geteuid() != 0:
-        pytest.skip("no Docker engine answers, and starting one needs root: start it, or run the tests as root")
+        pytest.skip(
+            "MISSING: no Docker engine answers, and starting one needs root: start it, or run the tests as root"
+        )
     if shutil.which("dockerd") is None:
-        pytest.skip("no Docker engine answers and there is no dockerd to start: install docker.io")
+        pytest.skip("MISSING: no Docker engine answers and there is no dockerd to start: install docker.io")
     with _own_engine(scratch) as environment:
         yield Engine(environment, own=True)
 
@@ -120,7 +122,7 @@ def _await(daemon: subprocess.Popen[bytes], environment: Mapping[str, str], log:
             return
         time.sleep(0.2)
     tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-5:])
-    pytest.skip(f"dockerd does not come up here, which containers may forbid; the end of its log:\n{tail}")
+    pytest.skip(f"MISSING: dockerd does not come up here, which containers may forbid; the end of its log:\n{tail}")
 
 
 def _stop(daemon: subprocess.Popen[bytes]) -> None:

@@ -13,7 +13,7 @@ OWN_TO_A_STACK = ("image", "build", "user", "deploy")
 def compose(request: pytest.FixtureRequest) -> list[str]:
     command: list[str] = request.param
     if not command:
-        pytest.skip("no compose: install docker-compose")
+        pytest.skip("MISSING: no compose: install docker-compose")
     return command
 
 

@@ -23,7 +23,7 @@ def tool(name: str, package: str) -> str:
     beside = Path(sys.executable).with_name(name)
     found = str(beside) if beside.is_file() else shutil.which(name)
     if found is None:
-        pytest.skip(f"no {name}: install {package}")
+        pytest.skip(f"MISSING: no {name}: install {package}")
     return found
 
 

@@ -81,7 +81,7 @@ def server(tmp_path: Path) -> Iterator[str]:
     try:
         parts = wheel.find()
     except PlatformError as error:
-        pytest.skip(str(error))
+        pytest.skip(f"MISSING: {error}")
     (tmp_path / "models").mkdir()
     shim = SHIM.format(models=tmp_path / "models", binary=parts.binary)
     http, grpc, metrics = free_ports(3)

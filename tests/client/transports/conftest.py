@@ -87,7 +87,7 @@ def door(request: pytest.FixtureRequest, by_loop: bool) -> Iterator[Door]:
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A self-signed certificate for 127.0.0.1 and its key."""
     if shutil.which("openssl") is None:
-        pytest.skip("needs the openssl command to make a certificate")
+        pytest.skip("MISSING: needs the openssl command to make a certificate")
     folder = tmp_path_factory.mktemp("tls")
     pem, key = folder / "cert.pem", folder / "key.pem"
     subprocess.run(
