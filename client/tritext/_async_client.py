@@ -26,21 +26,32 @@ class AsyncClient(BaseClient[AsyncTransport]):
 
     @overload
     async def classify(  # type: ignore[overload-overlap]  # a str is an iterable of str too, and means one text
-        self, texts: str, *, timeout: float | None = None, scores: bool = False
+        self, texts: str, *, pairs: str | None = None, timeout: float | None = None, scores: bool = False
     ) -> Prediction: ...
 
     @overload
     async def classify(
-        self, texts: Iterable[str], *, timeout: float | None = None, scores: bool = False
+        self,
+        texts: Iterable[str],
+        *,
+        pairs: Iterable[str] | None = None,
+        timeout: float | None = None,
+        scores: bool = False,
     ) -> list[Prediction]: ...
 
     async def classify(
-        self, texts: str | Iterable[str], *, timeout: float | None = None, scores: bool = False
+        self,
+        texts: str | Iterable[str],
+        *,
+        pairs: str | Iterable[str] | None = None,
+        timeout: float | None = None,
+        scores: bool = False,
     ) -> Prediction | list[Prediction]:
-        """Classify one text, or many.
+        """Classify one text, or many, or pairs of texts.
 
         Args:
             texts: A str, or any number of them; empty ones are allowed.
+            pairs: The second text, where the model reads two at a time: a str with a str, otherwise one for each text.
             timeout: Seconds for the whole call; None for the client's own.
             scores: Whether to fetch the probability of every label too.
 
@@ -52,8 +63,8 @@ class AsyncClient(BaseClient[AsyncTransport]):
             TritextError: one of its kinds; no text's prediction is returned then.
         """
         if isinstance(texts, str):
-            return (await self._run(self._classify((texts,), timeout, scores)))[0]
-        return await self._run(self._classify(texts, timeout, scores))
+            return (await self._run(self._classify(texts, pairs, timeout, scores)))[0]
+        return await self._run(self._classify(texts, pairs, timeout, scores))
 
     async def ready(self, timeout: float | None = None) -> bool:
         """Ask whether the model takes requests; False too where the server cannot be reached."""

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 from tritext._conversation import Conversation, Flow
 from tritext._errors import ConfigurationError, DeadlineExceeded
 from tritext._prediction import Prediction
-from tritext._protocol import check_texts
+from tritext._protocol import check_items
 from tritext._settings import Settings, check_timeout, endpoint, model_name
 
 T = TypeVar("T")
@@ -65,8 +65,10 @@ class BaseClient(ABC, Generic[T]):
             f"<{type(self).__name__} {self._settings.endpoint.describe(self._settings.model, self._settings.version)}>"
         )
 
-    def _classify(self, texts: Iterable[str], timeout: float | None, scores: bool) -> Flow[list[Prediction]]:
-        return self._conversation.classify(check_texts(texts), self._seconds(timeout), scores)
+    def _classify(
+        self, texts: str | Iterable[str], pairs: str | Iterable[str] | None, timeout: float | None, scores: bool
+    ) -> Flow[list[Prediction]]:
+        return self._conversation.classify(check_items(texts, pairs), self._seconds(timeout), scores)
 
     def _seconds(self, timeout: float | None) -> float:
         return self._settings.timeout if timeout is None else check_timeout(timeout)

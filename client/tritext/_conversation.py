@@ -15,7 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from tritext._errors import BatchTooLarge, DeadlineExceeded, InferenceFailed, TritextError, Unavailable
 from tritext._prediction import Prediction
-from tritext._protocol import ALL_CLASSES, NUMBERS, SCORES, chunks, parse_labels, predictions
+from tritext._protocol import ALL_CLASSES, NUMBERS, SCORES, Item, chunks, parse_labels, predictions, split_items
 from tritext._retry import Backoff, pause_before_retry
 from tritext._settings import Settings
 from tritext._transports.base import Answer, Call
@@ -73,9 +73,9 @@ Flow = Generator[Step, Any, T]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The answer for a run of texts."""
+    """The answer for a run of texts or pairs."""
 
-    texts: tuple[str, ...]
+    items: tuple[Item, ...]
     answer: Answer
 
 
@@ -97,13 +97,13 @@ class Conversation:
         # By model version: a roll-out may change the labels under a client that lives on.
         self._labels: dict[str, tuple[str, ...]] = {}
 
-    def classify(self, texts: tuple[str, ...], timeout: float, scores: bool) -> Flow[list[Prediction]]:
-        """Classify checked texts within ``timeout`` seconds."""
-        if not texts:
+    def classify(self, items: tuple[Item, ...], timeout: float, scores: bool) -> Flow[list[Prediction]]:
+        """Classify checked texts, or pairs, within ``timeout`` seconds."""
+        if not items:
             return []
         deadline = self._now() + timeout
         outputs = (*NUMBERS, SCORES) if scores else NUMBERS
-        flows = [self._chunk(chunk, outputs, deadline) for chunk in chunks(texts, self._limit)]
+        flows = [self._chunk(chunk, outputs, deadline) for chunk in chunks(items, self._limit)]
         parts: list[list[Part]]
         if len(flows) == 1:
             parts = [(yield from flows[0])]
@@ -112,7 +112,7 @@ class Conversation:
         found: list[Prediction] = []
         for part in (part for run in parts for part in run):
             labels = yield from self._labels_for(part, deadline)
-            found += self._read(predictions, part.texts, part.answer, labels)
+            found += self._read(predictions, part.items, part.answer, labels)
         return found
 
     def ready(self, timeout: float) -> Flow[bool]:
@@ -140,30 +140,32 @@ class Conversation:
                 )
             yield Pause(PROBE_PAUSE)
 
-    def _chunk(self, texts: tuple[str, ...], outputs: tuple[str, ...], deadline: float) -> Flow[list[Part]]:
-        if len(texts) > self._limit:  # learnt from another chunk's refusal, or from our own below
+    def _chunk(self, items: tuple[Item, ...], outputs: tuple[str, ...], deadline: float) -> Flow[list[Part]]:
+        if len(items) > self._limit:  # learnt from another chunk's refusal, or from our own below
             pieces: list[Part] = []
-            for piece in chunks(texts, self._limit):
+            for piece in chunks(items, self._limit):
                 pieces += yield from self._chunk(piece, outputs, deadline)
             return pieces
         try:
-            answer = yield from self._ask(texts, outputs, self._settings.version, deadline)
+            answer = yield from self._ask(items, outputs, self._settings.version, deadline)
         except BatchTooLarge as error:
-            if not 0 < error.limit < len(texts):
+            if not 0 < error.limit < len(items):
                 raise
             self._limit = min(self._limit, error.limit)
         else:
-            return [Part(texts, answer)]
-        return (yield from self._chunk(texts, outputs, deadline))
+            return [Part(items, answer)]
+        return (yield from self._chunk(items, outputs, deadline))
 
     def _ask(
-        self, texts: tuple[str, ...], outputs: tuple[str, ...], version: str, deadline: float, class_count: int = 0
+        self, items: tuple[Item, ...], outputs: tuple[str, ...], version: str, deadline: float, class_count: int = 0
     ) -> Flow[Answer]:
+        texts, pairs = split_items(items)
         attempt = 0
         while True:
             remaining = self._remaining(deadline)
             try:
-                answer: Answer = yield Send(Call(self._settings.model, version, texts, outputs, remaining, class_count))
+                call = Call(self._settings.model, version, texts, outputs, remaining, class_count, pairs)
+                answer: Answer = yield Send(call)
             except TritextError as error:
                 chance = self._chance()
                 pause = pause_before_retry(error, attempt, deadline - self._now(), self._backoff, chance)
@@ -177,16 +179,16 @@ class Conversation:
     def _labels_for(self, part: Part, deadline: float) -> Flow[tuple[str, ...]]:
         version = part.answer.model_version
         if version not in self._labels:
-            yield Alone(self._learn(version, part.texts[0], deadline), self._remaining(deadline))
+            yield Alone(self._learn(version, part.items[0], deadline), self._remaining(deadline))
         return self._labels[version]
 
-    def _learn(self, version: str, text: str, deadline: float) -> Flow[None]:
-        """Ask for the label names of one version, with a text that has just been answered."""
+    def _learn(self, version: str, item: Item, deadline: float) -> Flow[None]:
+        """Ask for the label names of one version, with what has just been answered."""
         # The client's own version first, mostly none: a gateway may route the plain path only.
         for asked in (self._settings.version, version):
             if version in self._labels:
                 return
-            answer = yield from self._ask((text,), (SCORES,), asked, deadline, ALL_CLASSES)
+            answer = yield from self._ask((item,), (SCORES,), asked, deadline, ALL_CLASSES)
             self._labels[answer.model_version] = self._read(parse_labels, answer)
         if version not in self._labels:
             raise InferenceFailed(f"{self._where}: asked version {version} for its labels, another one answered")

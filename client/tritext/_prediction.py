@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What the model says about one text.
+    """What the model says about one text, or one pair of texts.
 
     Attributes:
         text: The text as it was sent.
@@ -15,6 +15,7 @@ class Prediction:
         truncated: Whether the text was longer than the model reads, so that its end was cut off.
         model_version: The version of the model that answered.
         scores: The probability of every label by name, in the order of their ids; None unless asked for.
+        pair: The second text, where the model reads two at a time.
     """
 
     text: str
@@ -24,3 +25,4 @@ class Prediction:
     truncated: bool
     model_version: str
     scores: dict[str, float] | None = field(default=None, hash=False)
+    pair: str | None = None

@@ -8,7 +8,7 @@ name here. The names come from the classification extension, which Triton serves
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from tritext._errors import InferenceFailed, InvalidInput
 from tritext._prediction import Prediction
@@ -16,34 +16,67 @@ from tritext._transports.base import Answer, Array
 
 NUMBERS = ("label_id", "score", "tokens", "truncated")
 SCORES = "scores"
+Item = str | tuple[str, str]  # one text, or the two that a model reads together
+T = TypeVar("T")
 # "All classes": Triton caps the count at the number of classes (measured on 2.51). It must fit 32 bits: 2**40
 # came back as no classes at all.
 ALL_CLASSES = 1_000_000
 
 
-def check_texts(texts: Iterable[str]) -> tuple[str, ...]:
+def check_items(texts: str | Iterable[str], pairs: str | Iterable[str] | None) -> tuple[Item, ...]:
+    """Return the texts, each with its second one where there are ``pairs``, if every one can be sent.
+
+    Raises:
+        InvalidInput: as ``check_texts`` does, or there are more of the ones than of the others.
+    """
+    if isinstance(texts, str):
+        texts, pairs = (texts,), None if pairs is None else (pairs,)  # type: ignore[assignment]  # checked below
+    first = check_texts(texts)
+    if pairs is None:
+        return first
+    if isinstance(pairs, str):
+        raise InvalidInput("pairs: got one str for a list of texts: give a list that is as long")
+    second = check_texts(pairs, "pairs")
+    if len(first) != len(second):
+        raise InvalidInput(f"pairs: got {len(second)} for {len(first)} texts: give one for each text")
+    return tuple(zip(first, second, strict=True))
+
+
+def split_items(items: Sequence[Item]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Give the texts and, where the items are pairs, the second texts."""
+    pairs = [item for item in items if not isinstance(item, str)]
+    if not pairs:
+        return tuple(item for item in items if isinstance(item, str)), ()
+    return tuple(first for first, _ in pairs), tuple(second for _, second in pairs)
+
+
+def check_texts(texts: Iterable[str], name: str = "texts") -> tuple[str, ...]:
     """Return the texts as a tuple if every one can be sent; empty ones and NUL characters can.
+
+    Args:
+        texts: What the caller gave.
+        name: What a refusal calls them.
 
     Raises:
         InvalidInput: ``texts`` is no collection of strings, or one holds a lone surrogate, which has no UTF-8.
     """
     if isinstance(texts, bytes | bytearray) or not isinstance(texts, Iterable):
-        raise InvalidInput(f"texts: got {type(texts).__name__}: give a str or a list of str")
+        raise InvalidInput(f"{name}: got {type(texts).__name__}: give a str or a list of str")
     checked = tuple(texts)
     for index, text in enumerate(checked):
         if not isinstance(text, str):
-            raise InvalidInput(f"texts[{index}]: got {type(text).__name__}: give a str")
+            raise InvalidInput(f"{name}[{index}]: got {type(text).__name__}: give a str")
         try:
             text.encode()
         except UnicodeEncodeError as error:
             raise InvalidInput(
-                f"texts[{index}]: lone surrogate {text[error.start]!a} at character {error.start}: "
+                f"{name}[{index}]: lone surrogate {text[error.start]!a} at character {error.start}: "
                 "decode the text with the right encoding"
             ) from error
     return checked
 
 
-def chunks(texts: Sequence[str], size: int) -> list[tuple[str, ...]]:
+def chunks(texts: Sequence[T], size: int) -> list[tuple[T, ...]]:
     """Cut texts into runs of at most ``size``, in order.
 
     Example:
@@ -80,32 +113,33 @@ def parse_labels(answer: Answer) -> tuple[str, ...]:
     return tuple(names[index] for index in range(len(names)))
 
 
-def predictions(texts: Sequence[str], answer: Answer, labels: Sequence[str]) -> list[Prediction]:
-    """Turn the answer for n texts into n predictions, the i-th about the i-th text.
+def predictions(items: Sequence[Item], answer: Answer, labels: Sequence[str]) -> list[Prediction]:
+    """Turn the answer for n texts or pairs into n predictions, the i-th about the i-th of them.
 
     Args:
-        texts: The n texts that were sent.
+        items: What was sent.
         answer: The outputs ``NUMBERS``, each [n, 1], and ``scores`` [n, labels] if they were asked for.
         labels: The label names in the order of their ids.
 
     Raises:
         InferenceFailed: an output is missing or of another shape, or a label id has no name.
     """
-    columns = [_column(answer, name, len(texts)) for name in NUMBERS]
-    rows: Sequence[Sequence[float] | None] = [None] * len(texts)
+    columns = [_column(answer, name, len(items)) for name in NUMBERS]
+    rows: Sequence[Sequence[float] | None] = [None] * len(items)
     if SCORES in answer.arrays:
-        rows = _rows(answer, SCORES, len(texts))
+        rows = _rows(answer, SCORES, len(items))
     return [
         Prediction(
-            text=text,
+            text=item if isinstance(item, str) else item[0],
             label=_name(labels, int(label_id)),
             score=float(score),
             tokens=int(tokens),
             truncated=bool(truncated),
             model_version=answer.model_version,
             scores=None if row is None else _named(labels, row),
+            pair=None if isinstance(item, str) else item[1],
         )
-        for text, label_id, score, tokens, truncated, row in zip(texts, *columns, rows, strict=True)
+        for item, label_id, score, tokens, truncated, row in zip(items, *columns, rows, strict=True)
     ]
 
 

@@ -27,12 +27,20 @@ class Canary:
         version: Its version.
         text: What to classify.
         label_id: The answer at export, which must be the answer now.
+        pair: The second text, where the front takes pairs.
     """
 
     model: str
     version: str
     text: str
     label_id: int
+    pair: str | None = None
+
+    @property
+    def inputs(self) -> list[dict[str, Any]]:
+        """The request's tensors, as KServe writes them in JSON."""
+        given = {"text": self.text} | ({} if self.pair is None else {"text_pair": self.pair})
+        return [{"name": n, "shape": [1, 1], "datatype": "BYTES", "data": [text]} for n, text in given.items()]
 
 
 def read_canary(model: str, version_directory: Path) -> Canary:
@@ -43,7 +51,8 @@ def read_canary(model: str, version_directory: Path) -> Canary:
     """
     try:
         canary = json.loads((version_directory / "manifest.json").read_text(encoding="utf-8"))["canary"]
-        return Canary(model, version_directory.name, str(canary["text"]), int(canary["label_id"]))
+        text, label_id = str(canary["text"]), int(canary["label_id"])
+        return Canary(model, version_directory.name, text, label_id, canary.get("pair"))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CanaryError(f"{model} version {version_directory.name}: manifest.json has no canary: {error}") from error
 
@@ -60,7 +69,7 @@ def check(base_url: str, canary: Canary) -> None:
         WrongAnswerError: another label.
     """
     body = {
-        "inputs": [{"name": "text", "shape": [1, 1], "datatype": "BYTES", "data": [canary.text]}],
+        "inputs": canary.inputs,
         "outputs": [{"name": "label_id"}],
     }
     answer = _post(f"{base_url}/v2/models/{canary.model}/versions/{canary.version}/infer", body)

@@ -1,5 +1,8 @@
 """``config.pbtxt``: text in, checked and resized text out, through Triton's own protobuf. Pure."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
@@ -35,7 +38,19 @@ def parse(text: str, name: str) -> model_config_pb2.ModelConfig:
     if forbidden or config.model_operations.op_library_filename:
         what = forbidden[0] if forbidden else "model_operations"
         raise RepositoryError(f"{name}/config.pbtxt: {what} loads code from the repository, which is refused")
+    for file in _data_files(config):
+        if Path(file).name != file:
+            raise RepositoryError(f"{name}/config.pbtxt: {file!r} is not in the model's own folder: export it again")
     return config
+
+
+def _data_files(config: model_config_pb2.ModelConfig) -> Iterator[str]:
+    """Go through the files that a configuration lets Triton read: the model, labels, warm-up data."""
+    yield from config.cc_model_filenames.values()
+    yield from (name for name in (config.default_model_filename,) if name)
+    yield from (output.label_filename for output in config.output if output.label_filename)
+    for request in config.model_warmup:
+        yield from (tensor.input_data_file for tensor in request.inputs.values() if tensor.input_data_file)
 
 
 def resize(config: model_config_pb2.ModelConfig, sizing: Sizing) -> str:

@@ -1,10 +1,11 @@
 """The model repository as it will be served: a folder in, checked models out.
 
 A repository is data. Triton loads shared libraries and Python files that lie beside a model, so a file of any kind
-that is not expected is refused here, before the server sees it.
+that is not expected is refused here, before the server sees it. So is a link: what is checked must be what is served.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tritonclient.grpc import model_config_pb2
@@ -13,7 +14,19 @@ from tritext_serve.errors import RepositoryError
 from tritext_serve.model_config import FRONT_BACKEND, parse
 
 MODEL_FILES = frozenset({"config.pbtxt", "labels.txt"})
-VERSION_FILES = frozenset({"model.onnx", "model.onnx_data", "tokenizer.json", "manifest.json", "certificate.json"})
+VERSION_FILES = frozenset(
+    {
+        "model.onnx",
+        "model.onnx_data",
+        "model.plan",
+        "tokenizer.json",
+        "manifest.json",
+        "certificate.json",
+        "report.html",
+    }
+)
+# Folders beside the versions, and what a file in them is called: configurations for other servers, warm-up data.
+MODEL_FOLDERS = {"configs": "*.pbtxt", "warmup": "ones_*"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +54,12 @@ class Model:
         return bool(self.config.backend == FRONT_BACKEND)
 
     @property
+    def classifier(self) -> str:
+        """The model behind a front; "" where its configuration names none."""
+        parameters = self.config.parameters
+        return str(parameters["classifier"].string_value) if "classifier" in parameters else ""
+
+    @property
     def served_versions(self) -> tuple[Path, ...]:
         """The version folders that its policy loads."""
         wanted = set(self.config.version_policy.specific.versions)
@@ -50,16 +69,23 @@ class Model:
 def scan(repository: Path) -> tuple[Model, ...]:
     """Read and check every model of a repository; hidden folders and loose files are left alone.
 
+    A classifier serves those of its versions that its front names: while a new one is being published it has one more.
+
     Raises:
-        RepositoryError: nothing to serve, a broken configuration, or a file that is not data.
+        RepositoryError: nothing to serve, a broken configuration, a version that is named and not there, or a file
+            that is not data.
     """
     if not repository.is_dir():
         raise RepositoryError(f"{repository}: no such directory: make one with `tritext export`")
     folders = sorted(p for p in repository.iterdir() if p.is_dir() and not p.name.startswith("."))
-    models = tuple(_read_model(folder) for folder in folders)
-    if not any(model.is_front for model in models):
+    models = {folder.name: _read_model(folder) for folder in folders}
+    fronts = [model for model in models.values() if model.is_front]
+    if not fronts:
         raise RepositoryError(f"{repository}: holds no model to serve: make one with `tritext export`")
-    return models
+    for front in fronts:
+        if front.classifier:
+            models[front.classifier] = _behind(front, models.get(front.classifier))
+    return tuple(models.values())
 
 
 def _read_model(folder: Path) -> Model:
@@ -73,13 +99,61 @@ def _read_model(folder: Path) -> Model:
         _refuse_unexpected(version, VERSION_FILES)
     if not versions:
         raise RepositoryError(f"{folder.name}: has no version folder: export the model again")
-    return Model(folder, parse(text, folder.name), tuple(versions))
+    config = parse(text, folder.name)
+    there = {int(version.name) for version in versions}
+    for wanted in config.version_policy.specific.versions:
+        if wanted not in there:
+            raise RepositoryError(
+                f"{folder.name}/config.pbtxt: names version {wanted}, which is not there: "
+                "put another in service with `tritext repository promote`"
+            )
+    return Model(folder, config, tuple(versions))
+
+
+def _behind(front: Model, classifier: Model | None) -> Model:
+    """Narrow a classifier to the versions that its front serves."""
+    wanted = {int(version.name) for version in front.served_versions}
+    there = {int(version.name) for version in classifier.served_versions} if classifier else set()
+    if classifier is None or not wanted <= there:
+        missing = min(wanted - there)
+        raise RepositoryError(
+            f"{front.name} serves version {missing}, and {front.classifier} does not: "
+            f"`tritext repository promote {front.name} {missing}` puts both in service"
+        )
+    if wanted == there:
+        return classifier
+    config = type(classifier.config)()
+    config.CopyFrom(classifier.config)
+    config.version_policy.specific.versions[:] = sorted(wanted)
+    return replace(classifier, config=config)
 
 
 def _refuse_unexpected(folder: Path, expected: frozenset[str]) -> None:
-    for path in sorted(folder.iterdir()):
-        if path.name in expected or path.name.startswith(".") or (path.is_dir() and path.name.isdecimal()):
-            continue
+    if folder.is_symlink():
+        raise RepositoryError(f"{folder}: is a link: put the folder itself there")
+    for path in _unexpected(folder, expected):
+        if path.is_symlink():
+            raise RepositoryError(f"{path}: is a link: put the file itself there")
         raise RepositoryError(
             f"{path}: a model repository holds {', '.join(sorted(expected))} and nothing else here: move it away"
         )
+
+
+def _unexpected(folder: Path, expected: frozenset[str]) -> Iterator[Path]:
+    """Find what is neither an expected file nor, in a model's folder, a version or a folder of what belongs there."""
+    for path in sorted(p for p in folder.iterdir() if not p.name.startswith(".")):
+        if path.is_symlink():
+            yield path
+        elif path.is_file():
+            yield from () if path.name in expected else (path,)
+        elif expected is not MODEL_FILES:
+            yield path
+        elif path.name in MODEL_FOLDERS:
+            pattern = MODEL_FOLDERS[path.name]
+            yield from (p for p in sorted(path.iterdir()) if not _is_plain(p, pattern))
+        elif not path.name.isdecimal():
+            yield path
+
+
+def _is_plain(path: Path, pattern: str) -> bool:
+    return path.name.startswith(".") or (path.match(pattern) and path.is_file() and not path.is_symlink())

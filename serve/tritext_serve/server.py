@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-from tritext_serve import canary, processes, staging, wheel
+from tritext_serve import canary, certified, processes, staging, wheel
 from tritext_serve.errors import CanaryError, PortError, RepositoryError, ServerDiedError, StartError, WrongAnswerError
 from tritext_serve.flags import EXIT_TIMEOUT_SECONDS, Address, triton_flags
 from tritext_serve.log import reasons
@@ -40,6 +40,8 @@ class ServerOptions:
         threads: Threads of one engine; chosen from the cores where it is None.
         start_timeout: Seconds until every canary must have answered.
         verbose: Whether Triton's own log goes to standard error.
+        allow_uncertified: Whether a version is served that has no passing certificate, or whose files are not those
+            that were certified.
     """
 
     address: Address = field(default_factory=Address)
@@ -47,6 +49,7 @@ class ServerOptions:
     threads: int | None = None
     start_timeout: float = 120.0
     verbose: bool = False
+    allow_uncertified: bool = False
 
 
 class Server:
@@ -57,12 +60,15 @@ class Server:
 
         Raises:
             PlatformError: Triton does not run here.
-            RepositoryError: there is nothing to serve.
+            RepositoryError: there is nothing to serve, or it is not what was certified.
         """
         self.options = options or ServerOptions()
         self._wheel = wheel.find()
         self.models = scan(repository)
         self._check_instances()
+        self.doubts = certified.doubts(repository, self.models)
+        if self.doubts and not self.options.allow_uncertified:
+            raise RepositoryError(f"{self.doubts[0]}: export the model again, or serve it with --allow-uncertified")
         self._stage: staging.Stage | None = None
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -3,14 +3,15 @@
 import argparse
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import islice, repeat
 
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from tritext._cli.texts import STANDARD_INPUT, read_texts
+from tritext._cli.texts import STANDARD_INPUT, read_pairs, read_texts
 from tritext._cli.writers import WRITERS, Writer
 from tritext._client import Client
+from tritext._protocol import Item, split_items
 
 HELP = "label texts with a model that is being served"
 # As many texts are in memory and in one call at a time: enough to keep the client's requests in flight.
@@ -23,6 +24,7 @@ RETRIES = 20
 _EPILOG = """\
 files: .txt (and standard input) hold one text a line, an empty line being an empty text; .tsv and .csv have a
 header with a column "text"; each line of a .jsonl is an object with a key "text".
+pairs: a model that reads two texts at a time, as for entailment, gets the second by --pair or --pair-column.
 
 example:
   $ tritext classify "I love it" "I hate it"
@@ -32,6 +34,8 @@ example:
 
   $ tritext classify --file reviews.tsv --format json --scores > labelled.jsonl
   $ cut -f 3 notes.tsv | tritext classify - | head
+  $ tritext classify "A man sleeps." --pair "Nobody is awake." --model entailment
+  $ tritext classify --file nli.tsv --pair-column hypothesis --model entailment
 
 environment: TRITEXT_URL, TRITEXT_MODEL and TRITEXT_API_KEY are the defaults of --url, --model and the key.
 """
@@ -42,6 +46,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EPILOG
     parser.add_argument("texts", nargs="*", metavar="TEXT", help="a text, or - to read standard input")
     parser.add_argument("--file", metavar="FILE", help="read the texts from a .txt, .tsv, .csv or .jsonl file")
+    parser.add_argument(
+        "--pair", action="append", metavar="TEXT", help="the second text: once for all texts, or once for each"
+    )
+    parser.add_argument("--pair-column", metavar="NAME", help="the file's column, or key, with the second texts")
     parser.add_argument("--format", choices=sorted(WRITERS), help="default: table on a terminal, tsv elsewhere")
     parser.add_argument("--scores", action="store_true", help="show the probability of every label")
     parser.add_argument("--url", help="grpc://HOST:PORT or http://HOST:PORT, grpcs and https for TLS")
@@ -59,9 +67,11 @@ def run(args: argparse.Namespace) -> int:
         return _misused("give texts or --file, not both")
     if args.file is None and not args.texts and sys.stdin.isatty():
         return _misused('no texts: give some, or --file FILE, or - to type them: tritext classify "I love it"')
+    if mistake := _mispaired(args):
+        return _misused(mistake)
     writer: Writer = WRITERS[args.format or ("table" if sys.stdout.isatty() else "tsv")](sys.stdout)
     with _client(args) as client:
-        _label(_texts(args), client, writer, scores=args.scores)
+        _label(_items(args), client, writer, scores=args.scores)
     return 0
 
 
@@ -76,6 +86,26 @@ def _client(args: argparse.Namespace) -> Client:
     )
 
 
+def _mispaired(args: argparse.Namespace) -> str:
+    """Say what is wrong with the second texts; "" where nothing is."""
+    if args.pair_column is not None and (args.file is None or args.pair):
+        return "--pair-column goes with --file, and without --pair"
+    count = len(args.pair or ())
+    if args.file is not None or args.texts in ([], [STANDARD_INPUT]):
+        return f"{count} --pair for texts that are read: give one, or --pair-column" if count > 1 else ""
+    if count > 1 and count != len(args.texts):
+        return f"{count} --pair for {len(args.texts)} texts: give one for all, or one for each"
+    return ""
+
+
+def _items(args: argparse.Namespace) -> Iterator[Item]:
+    if args.pair_column is not None:
+        return read_pairs(args.file, args.pair_column)
+    if not args.pair:
+        return _texts(args)
+    return zip(_texts(args), repeat(args.pair[0]) if len(args.pair) == 1 else args.pair, strict=False)
+
+
 def _texts(args: argparse.Namespace) -> Iterator[str]:
     if args.file is not None:
         return read_texts(args.file)
@@ -84,18 +114,19 @@ def _texts(args: argparse.Namespace) -> Iterator[str]:
     return iter(args.texts)
 
 
-def _label(texts: Iterator[str], client: Client, writer: Writer, *, scores: bool) -> None:
+def _label(items: Iterator[Item], client: Client, writer: Writer, *, scores: bool) -> None:
     with _progress() as progress:
         task = progress.add_task("texts", total=None)
-        for window in _windows(texts):
-            writer.write(client.classify(window, scores=scores))
+        for window in _windows(items):
+            texts, pairs = split_items(window)
+            writer.write(client.classify(texts, pairs=pairs or None, scores=scores))
             sys.stdout.flush()
             progress.advance(task, len(window))
 
 
-def _windows(texts: Iterable[str]) -> Iterator[Sequence[str]]:
-    texts = iter(texts)
-    while window := list(islice(texts, WINDOW)):
+def _windows(items: Iterable[Item]) -> Iterator[Sequence[Item]]:
+    items = iter(items)
+    while window := list(islice(items, WINDOW)):
         yield window
 
 

@@ -50,11 +50,14 @@ class TsvWriter:
         """Write one row for each prediction."""
         if predictions and not self._begun:
             names = predictions[0].scores or ()
-            self._row("text", "label", "score", "tokens", "truncated", *(f"score:{name}" for name in names))
+            pair = () if predictions[0].pair is None else ("text_pair",)
+            columns = ("text", *pair, "label", "score", "tokens", "truncated")
+            self._row(*columns, *(f"score:{name}" for name in names))
             self._begun = True
         for p in predictions:
             scores = (f"{score:.6f}" for score in (p.scores or {}).values())
-            self._row(p.text, p.label, f"{p.score:.6f}", str(p.tokens), str(p.truncated).lower(), *scores)
+            texts = (p.text,) if p.pair is None else (p.text, p.pair)
+            self._row(*texts, p.label, f"{p.score:.6f}", str(p.tokens), str(p.truncated).lower(), *scores)
 
     def _row(self, *cells: str) -> None:
         # The csv module leaves a lone carriage return bare, and then does not read its own line back.
@@ -75,16 +78,20 @@ class TableWriter:
             return
         names = list(predictions[0].scores or ())
         label_width = max(10, *(cell_len(p.label) for p in predictions))
-        rest = _GAP + label_width + sum(_GAP + max(6, cell_len(name)) for name in ("score", *names))
+        texts = ("text",) if predictions[0].pair is None else ("text", "text_pair")
+        rest = _GAP * len(texts) + label_width + sum(_GAP + max(6, cell_len(name)) for name in ("score", *names))
         table = Table(show_header=not self._begun, box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
         # rich shrinks all columns alike when a line is too long; only the text may give way
-        table.add_column("text", no_wrap=True, overflow="ellipsis", max_width=max(20, self._console.width - rest))
+        width = max(20, (self._console.width - rest) // len(texts))
+        for name in texts:
+            table.add_column(name, no_wrap=True, overflow="ellipsis", max_width=width)
         table.add_column("label", no_wrap=True, min_width=label_width)
         for name in ("score", *names):
             table.add_column(Text(name), justify="right", no_wrap=True, min_width=6)
         for p in predictions:
             scores = (f"{score:.4f}" for score in (p.scores or {}).values())
-            table.add_row(_harmless(p.text), Text(p.label), f"{p.score:.4f}", *scores)
+            shown = [_harmless(text) for text in (p.text, p.pair) if text is not None]
+            table.add_row(*shown, Text(p.label), f"{p.score:.4f}", *scores)
         self._console.print(table)
         self._begun = True
 

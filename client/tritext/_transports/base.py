@@ -28,6 +28,7 @@ class Call:
         timeout: Seconds until nobody waits for the answer any more.
         class_count: If not 0, ask for each output as this many "value:index:label" strings, best first (Triton's
             classification extension), instead of as numbers.
+        pairs: The n second texts, sent as input ``text_pair``; none where the model reads one text at a time.
     """
 
     model: str
@@ -36,6 +37,12 @@ class Call:
     outputs: tuple[str, ...]
     timeout: float
     class_count: int = 0
+    pairs: tuple[str, ...] = ()
+
+    @property
+    def inputs(self) -> dict[str, tuple[str, ...]]:
+        """The input tensors by name, each BYTES [n, 1]."""
+        return {"text": self.texts, "text_pair": self.pairs} if self.pairs else {"text": self.texts}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

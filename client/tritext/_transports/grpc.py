@@ -89,17 +89,21 @@ def _options(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def _request(call: Call, endpoint: Endpoint) -> dict[str, Any]:
-    texts = InferInput("text", [len(call.texts), 1], "BYTES")
-    texts.set_data_from_numpy(np.array([[text.encode()] for text in call.texts], dtype=np.object_))
     return {
         "model_name": call.model,
         "model_version": call.version,
-        "inputs": [texts],
+        "inputs": [_input(name, texts) for name, texts in call.inputs.items()],
         "outputs": [InferRequestedOutput(name, class_count=call.class_count) for name in call.outputs],
         "timeout": max(1, int(call.timeout * 1_000_000)),  # the server's queue policy counts microseconds
         "client_timeout": call.timeout,
         "headers": endpoint.headers,
     }
+
+
+def _input(name: str, texts: tuple[str, ...]) -> InferInput:
+    tensor = InferInput(name, [len(texts), 1], "BYTES")
+    tensor.set_data_from_numpy(np.array([[text.encode()] for text in texts], dtype=np.object_))
+    return tensor
 
 
 def _answer(result: InferResult) -> Answer:

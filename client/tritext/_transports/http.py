@@ -140,7 +140,10 @@ def _url(endpoint: Endpoint, model: str, version: str, verb: str) -> str:
 def _body(call: Call) -> bytes:
     parameters = {"classification": call.class_count} if call.class_count else {}
     document = {
-        "inputs": [{"name": "text", "shape": [len(call.texts), 1], "datatype": "BYTES", "data": call.texts}],
+        "inputs": [
+            {"name": name, "shape": [len(texts), 1], "datatype": "BYTES", "data": texts}
+            for name, texts in call.inputs.items()
+        ],
         "outputs": [{"name": name, "parameters": parameters} for name in call.outputs],
         "parameters": {"timeout": max(1, int(call.timeout * 1_000_000))},  # the server counts microseconds
     }

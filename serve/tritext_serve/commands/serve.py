@@ -45,6 +45,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--threads", type=_count, metavar="N", help="threads of one engine (default: cores / instances)"
     )
     parser.add_argument("--start-timeout", type=float, default=120.0, metavar="S", help="seconds (default: 120)")
+    parser.add_argument(
+        "--allow-uncertified",
+        action="store_true",
+        help="serve versions without a passing certificate, or with other files than those certified",
+    )
     parser.add_argument("--verbose", action="store_true", help="show Triton's own log")
 
 
@@ -56,11 +61,14 @@ def run(args: argparse.Namespace) -> int:
         threads=args.threads,
         start_timeout=args.start_timeout,
         verbose=args.verbose,
+        allow_uncertified=args.allow_uncertified,
     )
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     console = Console(stderr=True, highlight=False)
     server = Server(args.repository, options)
+    for doubt in server.doubts:
+        console.print(f"not certified: {doubt}", style="yellow", markup=False)
     try:
         with console.status("starting Triton …"):
             server.start()

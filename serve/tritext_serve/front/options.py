@@ -9,6 +9,7 @@ from typing import Any, Literal
 Activation = Literal["softmax", "sigmoid", "none"]
 ACTIVATIONS: tuple[Activation, ...] = ("softmax", "sigmoid", "none")
 RESERVED_OUTPUTS = frozenset({"text", "score", "scores", "label_id", "tokens", "truncated"})
+PAIR_INPUT = "text_pair"
 
 # On two AVX-512 cores a sub-batch gains nothing past about 400 padded tokens (docs/performance.md).
 DEFAULT_MAX_BATCH_TOKENS = 384
@@ -32,6 +33,7 @@ class Options:
         max_length: Longest input in tokens, special tokens counted; the rest of a text is cut off.
         inputs: The classifier's inputs, in its own order.
         pad_token_id: What fills a row up; some models count positions by it, so it must be the checkpoint's own.
+        pairs: Whether each request gives two texts at a time, ``text`` and ``text_pair``.
         max_batch_tokens: Most tokens, padding counted, that one call to the classifier carries.
         max_batch_texts: Most texts in one such call: the classifier's own batch limit.
         max_text_bytes: A longer text is refused before any work is spent on it.
@@ -48,6 +50,7 @@ class Options:
     max_batch_tokens: int = DEFAULT_MAX_BATCH_TOKENS
     max_batch_texts: int = 64
     max_text_bytes: int = DEFAULT_MAX_TEXT_BYTES
+    pairs: bool = False
 
 
 def read_options(config: Mapping[str, Any], version_directory: Path) -> Options:
@@ -73,7 +76,17 @@ def read_options(config: Mapping[str, Any], version_directory: Path) -> Options:
         max_batch_tokens=_positive(parameters, "max_batch_tokens", DEFAULT_MAX_BATCH_TOKENS),
         max_batch_texts=max(1, int(config.get("max_batch_size", 1))),
         max_text_bytes=_positive(parameters, "max_text_bytes", DEFAULT_MAX_TEXT_BYTES),
+        pairs=_pairs(config, manifest),
     )
+
+
+def _pairs(config: Mapping[str, Any], manifest: Mapping[str, Any]) -> bool:
+    """Tell whether both files speak of pairs; manifests of version 0.1 do not, and mean single texts."""
+    names = [tensor["name"] for tensor in config.get("input", [])]
+    wanted = manifest.get("pairs", False)
+    if wanted != (PAIR_INPUT in names):
+        raise OptionsError(f"manifest.json: pairs is {wanted}, but config.pbtxt has the inputs {', '.join(names)}")
+    return bool(wanted)
 
 
 def _label_output(config: Mapping[str, Any]) -> str:

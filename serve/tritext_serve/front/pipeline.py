@@ -9,6 +9,7 @@ import numpy.typing as npt
 from tritext_serve.front.answers import Answers, FloatArray, decide
 from tritext_serve.front.options import Options
 from tritext_serve.front.planner import IndexArray, padding, plan
+from tritext_serve.front.texts import TextInput
 from tritext_serve.front.tokens import IdArray, TextTokenizer, Tokens
 
 RunClassifier = Callable[[Sequence[IdArray]], FloatArray]
@@ -49,8 +50,8 @@ class Pipeline:
         self._tokenizer = tokenizer
         self._run = run
 
-    def classify(self, texts: Sequence[str]) -> Outcome:
-        """Answer every text; empty input gives an empty outcome."""
+    def classify(self, texts: Sequence[TextInput]) -> Outcome:
+        """Answer every text or pair, all of one kind; empty input gives an empty outcome."""
         options = self._options
         tokens = self._tokenizer.encode(texts)
         batches = plan(tokens.lengths, options.max_batch_tokens, options.max_batch_texts)

@@ -57,13 +57,15 @@ class Series(NamedTuple):
 class Tally:
     """Counts that have not been reported yet."""
 
-    def __init__(self, labels: Sequence[str]) -> None:
+    def __init__(self, labels: Sequence[str], probable: bool = True) -> None:
         """Start at nothing.
 
         Args:
             labels: The model's label names.
+            probable: Whether scores are probabilities; those of a regression, which may be negative, are not counted.
         """
         self._labels = labels
+        self._histograms = {n: b for n, b in HISTOGRAMS.items() if probable or n != "sentiment_score"}
         self._counts: defaultdict[Series, float] = defaultdict(float)
         self._lock = threading.Lock()
 
@@ -73,7 +75,7 @@ class Tally:
         yield from (Series("prediction_labels_total", "label", label) for label in self._labels)
         yield Series("prediction_truncated_total")
         yield Series("prediction_padding_tokens_total")
-        for name, bounds in HISTOGRAMS.items():
+        for name, bounds in self._histograms.items():
             yield from (Series(f"{name}_bucket", "le", edge) for edge in _edges(bounds))
             yield from (Series(f"{name}_sum"), Series(f"{name}_count"))
 
@@ -100,13 +102,18 @@ class Tally:
             self._observe("prediction_tokens", answers.tokens[rows])
 
     def drain(self) -> list[tuple[Series, float]]:
-        """Hand over what has been counted since the last time."""
+        """Hand over what has been counted since the last time, all of it above nought.
+
+        Told to let a counter go down, Triton 24.10 ends (``lock_exception``); nor may it count what is not a number.
+        """
         with self._lock:
             counts, self._counts = self._counts, defaultdict(float)
-        return [(series, count) for series, count in counts.items() if count]
+        return [(series, count) for series, count in counts.items() if count > 0]
 
     def _observe(self, name: str, values: npt.NDArray[Any]) -> None:
-        bounds = HISTOGRAMS[name]
+        if name not in self._histograms:
+            return
+        bounds = self._histograms[name]
         places = np.searchsorted(bounds, values, side="left")
         for edge, count in zip(_edges(bounds), np.bincount(places, minlength=len(bounds) + 1).cumsum(), strict=True):
             self._counts[Series(f"{name}_bucket", "le", edge)] += int(count)

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable
 
+TextInput = str | tuple[str, str]  # one text, or the two of a pair
+
 
 class TextError(ValueError):
     """A text cannot be classified; the request it came in is refused."""
 
 
-def decode(raw: Iterable[bytes], max_text_bytes: int) -> list[str]:
-    """Decode one request's texts.
+def decode(raw: Iterable[bytes], max_text_bytes: int, name: str = "text") -> list[str]:
+    """Decode one request's texts; ``name`` is what a refusal calls them.
 
     Raises:
         TextError: a text is too large or not UTF-8; NUL bytes and empty texts are legal.
@@ -17,10 +19,10 @@ def decode(raw: Iterable[bytes], max_text_bytes: int) -> list[str]:
     for position, data in enumerate(raw):
         if len(data) > max_text_bytes:
             raise TextError(
-                f"text {position} has {len(data)} bytes, more than the {max_text_bytes} allowed: shorten it"
+                f"{name} {position} has {len(data)} bytes, more than the {max_text_bytes} allowed: shorten it"
             )
         try:
             texts.append(data.decode("utf-8"))
         except UnicodeDecodeError as error:
-            raise TextError(f"text {position} is not valid UTF-8 at byte {error.start}") from error
+            raise TextError(f"{name} {position} is not valid UTF-8 at byte {error.start}") from error
     return texts

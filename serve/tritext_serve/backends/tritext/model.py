@@ -9,10 +9,10 @@ import triton_python_backend_utils as pb_utils
 
 from tritext_serve.front.answers import output_builders
 from tritext_serve.front.metrics import MetricsReporter
-from tritext_serve.front.options import read_options
+from tritext_serve.front.options import PAIR_INPUT, read_options
 from tritext_serve.front.pipeline import ClassifierError, Outcome, Pipeline
 from tritext_serve.front.tally import Tally
-from tritext_serve.front.texts import TextError, decode
+from tritext_serve.front.texts import TextError, TextInput, decode
 from tritext_serve.front.tokens import TextTokenizer
 
 
@@ -22,13 +22,13 @@ class Job:
 
     Attributes:
         request: Triton's own object.
-        texts: Its texts; none where the request is refused.
+        texts: Its texts, or pairs of texts; none where the request is refused.
         error: Why it is refused.
         outcome: What the metrics call its fate.
     """
 
     request: "pb_utils.InferenceRequest"
-    texts: list[str] = field(default_factory=list)
+    texts: list[TextInput] = field(default_factory=list)
     error: "pb_utils.TritonError | None" = None
     outcome: str = "ok"
 
@@ -45,10 +45,10 @@ class TritonPythonModel:
         """
         directory = Path(args["model_repository"]) / args["model_version"]
         self._options = options = read_options(json.loads(args["model_config"]), directory)
-        tokenizer = TextTokenizer(directory / "tokenizer.json", options.max_length, options.pad_token_id)
+        tokenizer = TextTokenizer(directory / "tokenizer.json", options.max_length, options.pad_token_id, options.pairs)
         self._pipeline = Pipeline(options, tokenizer, self._run_classifier)
         self._builders = output_builders(options)
-        self._tally = Tally(options.labels)
+        self._tally = Tally(options.labels, probable=options.activation != "none")
         self._reporter = MetricsReporter(pb_utils, args["model_name"], options.version, self._tally)
 
     def execute(self, requests):
@@ -75,12 +75,19 @@ class TritonPythonModel:
         if request.is_cancelled():
             error = pb_utils.TritonError("the client cancelled the request", pb_utils.TritonError.CANCELLED)
             return Job(request, error=error, outcome="cancelled")
-        raw = pb_utils.get_input_tensor_by_name(request, "text").as_numpy().ravel()
         try:
-            return Job(request, decode(raw, self._options.max_text_bytes))
+            texts = self._texts(request, "text")
+            if self._options.pairs:
+                texts = list(zip(texts, self._texts(request, PAIR_INPUT), strict=True))
+            return Job(request, texts)
         except TextError as error:
             refusal = pb_utils.TritonError(str(error), pb_utils.TritonError.INVALID_ARG)
             return Job(request, error=refusal, outcome="refused")
+
+    def _texts(self, request, name):
+        """Decode one of a request's inputs."""
+        raw = pb_utils.get_input_tensor_by_name(request, name).as_numpy().ravel()
+        return decode(raw, self._options.max_text_bytes, name)
 
     def _respond(self, job: Job, rows: slice, outcome: Outcome):
         """Build the outputs that one request asked for."""

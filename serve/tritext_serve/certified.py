@@ -1,0 +1,94 @@
+"""Are the files that will be served the ones that were certified? Checked models in, reasons to refuse them out.
+
+A front's manifest gives the sha256 of every file of a version, the classifier's too; its certificate says whether the
+export kept the labels. Both are read here before anything is staged. No ONNX is opened: a hash that agrees means the
+file that `tritext export` inspected, and the version folders hold nothing else (``repository``).
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tritext_serve.errors import RepositoryError
+from tritext_serve.repository import VERSION_FILES, Model
+
+MANIFEST_FILE, CERTIFICATE_FILE = "manifest.json", "certificate.json"
+# A manifest cannot hold its own hash; a plan is built later, on the GPU that runs it, and is not read here.
+UNLISTED = frozenset({MANIFEST_FILE, "model.plan"})
+
+
+def doubts(repository: Path, models: Sequence[Model]) -> tuple[str, ...]:
+    """Say why a repository is not as certified, in a line each; nothing where it is.
+
+    Args:
+        repository: The folder.
+        models: What ``scan`` made of it.
+    """
+    return tuple(_doubts(repository, models))
+
+
+def _doubts(repository: Path, models: Sequence[Model]) -> Iterator[str]:
+    by_name = {model.name: model for model in models}
+    vouched: set[Path] = set()
+    for front in (model for model in models if model.is_front):
+        behind = by_name.get(front.classifier)
+        for version in front.served_versions:
+            own = [version, *([behind.directory / version.name] if behind else [])]
+            vouched.update(own)
+            yield from (f"{front.name} version {version.name}: {problem}" for problem in _problems(repository, own))
+    for model in models:
+        for version in model.served_versions:
+            if version not in vouched:
+                yield f"{model.name} version {version.name}: no model that takes texts vouches for it"
+
+
+def _problems(repository: Path, own: Sequence[Path]) -> Iterator[str]:
+    """Check one version's folders, the front's first."""
+    try:
+        manifest, certificate = (_read(own[0] / name) for name in (MANIFEST_FILE, CERTIFICATE_FILE))
+    except RepositoryError as error:
+        yield str(error)
+        return
+    if (manifest.get("name"), manifest.get("version")) != (own[0].parent.name, int(own[0].name)):
+        yield f"its {MANIFEST_FILE} is that of {manifest.get('name')} version {manifest.get('version')}"
+    if certificate.get("passed") is not True:
+        yield "its certificate did not pass: the labels are not proved unchanged"
+    listed = manifest.get("files")
+    yield from _file_problems(repository, own, listed if isinstance(listed, dict) else {})
+
+
+def _file_problems(repository: Path, own: Sequence[Path], listed: Mapping[str, Any]) -> Iterator[str]:
+    """Compare names and hashes, both ways."""
+    there = {
+        str(path.relative_to(repository)): path
+        for folder in own
+        for path in sorted(folder.glob("*"))
+        if path.name in VERSION_FILES
+    }
+    for name, path in there.items():
+        if name not in listed and path.name not in UNLISTED:
+            yield f"{name} is not in its {MANIFEST_FILE}"
+    for name, digest in sorted(listed.items()):
+        if name not in there:
+            yield f"{name} is missing"
+        elif _sha256(there[name]) != digest:
+            yield f"{name} is not the file that was certified: its sha256 is another"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RepositoryError(f"{path.name}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise RepositoryError(f"{path.name}: not valid JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise RepositoryError(f"{path.name}: holds a {type(content).__name__}, not an object")
+    return content
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
