@@ -61,6 +61,25 @@ def model_repository(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="session")
+def gpu_repository(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's model with standard operators only, as TensorRT and CUDA want it."""
+    repository = tmp_path_factory.mktemp("for_gpus") / "model_repository"
+    source = str(ADAPTERS["sentiment"])
+    export_model(ExportRequest(source, "sentiment", repository, corpus, split="test", target="gpu"), Silent())
+    return repository
+
+
+@pytest.fixture(scope="session")
+def int8_repository(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's model as `tritext export --target cpu` publishes it."""
+    repository = tmp_path_factory.mktemp("for_cpus") / "model_repository"
+    source = str(ADAPTERS["sentiment"])
+    request = ExportRequest(source, "sentiment", repository, corpus, split="test", precision="auto")
+    export_model(request, Silent())
+    return repository
+
+
+@pytest.fixture(scope="session")
 def server(model_repository: Path) -> Iterator[Server]:
     """A real Triton on that repository, ready."""
     with Server(model_repository, server_options()) as running:

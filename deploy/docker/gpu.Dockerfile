@@ -20,6 +20,8 @@ ENV PYTHONPATH=/opt/tritext/packages \
     HOME=/tmp \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
+# A new volume takes its owner from the folder that it is mounted on.
+RUN install -d -o 1000 -g 1000 /var/cache/tritext
 WORKDIR /tmp
 # The image's own user triton-server, by number, so that Kubernetes can see that it is not root.
 USER 1000:1000

@@ -4,6 +4,7 @@ This is the reference that every export is held against. Weights come from safet
 checkpoint is ever run.
 """
 
+import inspect
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tritext_export.encoding import Encoded
 from tritext_export.errors import SourceError, first_line
+from tritext_export.labelled import Example
 from tritext_export.sources import Source
 
 try:
@@ -58,15 +61,34 @@ class Checkpoint:
         limit = min(int(self.tokenizer.model_max_length), positions)
         return limit if limit < _UNLIMITED else 512
 
-    def logits(self, encoded: Sequence[Sequence[int]]) -> FloatArray:
-        """Run the model on token ids of equal length, so that no padding has any part in the reference.
+    @property
+    def reads_types(self) -> bool:
+        """Whether the model is told which of two texts a token belongs to."""
+        asked = inspect.signature(self.model.forward).parameters
+        return "token_type_ids" in asked and "token_type_ids" in self.tokenizer.model_input_names
+
+    def encode(self, examples: Sequence[Example], max_length: int) -> list[Encoded]:
+        """Tokenise as the checkpoint's own tokenizer does; types are nought where the model does not read them."""
+        first = [e.text for e in examples]
+        second = [e.pair for e in examples] if examples[0].pair is not None else None
+        own = self.tokenizer(
+            first, second, truncation=True, max_length=max_length, return_token_type_ids=self.reads_types
+        )
+        types = own["token_type_ids"] if self.reads_types else [[0] * len(ids) for ids in own["input_ids"]]
+        return [Encoded(*row) for row in zip(own["input_ids"], types, strict=True)]
+
+    def logits(self, encoded: Sequence[Encoded]) -> FloatArray:
+        """Run the model on texts of equal length in tokens, so that no padding has any part in the reference.
 
         Returns:
             FP32 [texts, labels].
         """
-        input_ids = torch.tensor(encoded)
+        input_ids = torch.tensor([list(one.ids) for one in encoded])
+        inputs = {"input_ids": input_ids, "attention_mask": torch.ones_like(input_ids)}
+        if self.reads_types:
+            inputs["token_type_ids"] = torch.tensor([list(one.type_ids) for one in encoded])
         with torch.inference_mode():
-            output = self.model(input_ids=input_ids, attention_mask=torch.ones_like(input_ids))
+            output = self.model(**inputs)
         logits: FloatArray = output.logits.float().numpy()
         return logits
 
@@ -160,7 +182,10 @@ def load_tokenizer(source: Source) -> PreTrainedTokenizerFast:
             str(directory), use_fast=True, trust_remote_code=False, local_files_only=True
         )
     except Exception as error:  # the tokenizers library raises bare Exceptions
-        raise SourceError(f"{source.name}: no usable tokenizer in {directory}: {first_line(error)}") from error
+        raise SourceError(
+            f"{source.name}: no usable tokenizer in {directory}: {first_line(error)}. If it is a SentencePiece model, "
+            "install `sentencepiece==0.2.0`, or save the fast tokenizer (tokenizer.json) where you trained"
+        ) from error
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise SourceError(f"{source.name}: only a slow tokenizer: save a fast one (tokenizer.json) beside the model")
     return tokenizer

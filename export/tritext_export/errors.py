@@ -6,7 +6,9 @@
     ├── SourceError              the checkpoint, adapter or base cannot be used
     ├── TextsError               the labelled texts cannot be used
     ├── CertificateError         the export disagrees with its checkpoint
-    └── RepositoryError          the model repository cannot take the version
+    ├── RepositoryError          the model repository cannot take the version
+    ├── GraphError               the traced graph cannot be edited or quantised
+    └── EngineError              the graph cannot be turned to fp16 or into a TensorRT engine
 
 Each message names the value that was wrong and says what to do next.
 """
@@ -30,6 +32,14 @@ class CertificateError(ExportError):
 
 class RepositoryError(ExportError):
     """The model repository cannot be read or written."""
+
+
+class GraphError(ExportError):
+    """The traced graph cannot be edited or quantised."""
+
+
+class EngineError(ExportError):
+    """The graph cannot be turned to fp16 or into a TensorRT engine."""
 
 
 def first_line(error: BaseException) -> str:

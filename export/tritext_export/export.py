@@ -1,19 +1,22 @@
 """The export from end to end: a request in, a published and certified version out, or a refusal and nothing changed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from tritext_export import certificate as certificates
-from tritext_export.certificate import Certificate
+from tritext_export.certificate import Certificate, limits_for
 from tritext_export.draft import Draft
-from tritext_export.errors import SourceError, TextsError
-from tritext_export.labelled import Example, label_ids, read_examples, select
+from tritext_export.errors import CertificateError, SourceError, TextsError
+from tritext_export.labelled import Example, Split, label_ids, read_examples, require_two_labels, select, split_of
 from tritext_export.manifest import tool_versions
+from tritext_export.report import copy_evidence
 from tritext_export.repository import published_manifest, published_version, stage
 from tritext_export.request import ExportRequest, Progress, Published, check
 from tritext_export.sources import Source, read_json, resolve, sha256
+
+# The split that int8 calibrates on, by the one that the certificate uses; of all texts, one split is set aside for it.
+CALIBRATION: Mapping[Split, Split] = {"test": "dev", "dev": "train", "train": "dev", "all": "dev"}
 
 
 def export_model(request: ExportRequest, progress: Progress) -> Published:
@@ -24,7 +27,7 @@ def export_model(request: ExportRequest, progress: Progress) -> Published:
     """
     check(request)
     source = resolve(request.source)
-    examples = _read_texts(request)
+    examples, calibration = _read_texts(request)
     if not request.force and (standing := _standing(request, source)):
         return standing
     from tritext_export import checkpoint as checkpoints
@@ -35,9 +38,11 @@ def export_model(request: ExportRequest, progress: Progress) -> Published:
     activation = certificates.activation_of(loaded.model.config.problem_type, len(labels))
     if activation != "none":
         label_ids(examples, labels)
+    if activation == "softmax":
+        require_two_labels(examples, request.texts)
     with stage(request.repository, request.name) as staging:
         draft = Draft(request, source, loaded, labels, activation, staging)
-        return draft.publish(examples, progress)
+        return draft.publish(examples, calibration, progress)
 
 
 def choose_labels(id2label: dict[int, str], chosen: Sequence[str] | None) -> tuple[str, ...]:
@@ -73,11 +78,16 @@ def _checked(labels: tuple[str, ...]) -> tuple[str, ...]:
     return labels
 
 
-def _read_texts(request: ExportRequest) -> tuple[Example, ...]:
-    examples = select(read_examples(request.texts, request.text_column, request.label_column), request.split)
+def _read_texts(request: ExportRequest) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
+    """Give the texts of the certificate, and others for int8 to calibrate on."""
+    pair_column = request.pair_column if request.pairs else None
+    found = read_examples(request.texts, request.text_column, request.label_column, pair_column)
+    examples = select(found, request.split)
     if not examples:
         raise TextsError(f"{request.texts}: its {request.split} split is empty: use --split all")
-    return examples
+    if request.split == "all" and request.precision in ("int8", "auto"):
+        examples = tuple(e for e in examples if split_of(e.text) != CALIBRATION["all"])
+    return examples, select(found, CALIBRATION[request.split])
 
 
 def _standing(request: ExportRequest, source: Source) -> Published | None:
@@ -92,10 +102,15 @@ def _standing(request: ExportRequest, source: Source) -> Published | None:
     if not _intact(request.repository, manifest):
         return None
     directory = request.repository / request.name / str(version)
-    stored = read_json(directory / "certificate.json")
-    if stored["limits"] != asdict(request.limits):
+    try:
+        certificate = Certificate.from_json(read_json(directory / "certificate.json"))
+    except CertificateError:  # of another tritext: a new version gets a new one
         return None
-    return Published(directory, version, Certificate(**stored).line, fresh=False)
+    if not certificate.passed or certificate.limits != limits_for(certificate.subject.precision, request.limits):
+        return None
+    if request.report:
+        copy_evidence(directory, request.report)
+    return Published(directory, version, certificate.line, fresh=False)
 
 
 def _intact(repository: Path, manifest: Mapping[str, Any]) -> bool:

@@ -25,10 +25,20 @@ csv.field_size_limit(sys.maxsize)
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One text and the name of its true label."""
+    """One text, or a pair of them, and the name of its true label."""
 
     text: str
     label: str
+    pair: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Where a file holds what: names of its columns, or of its objects' keys; ``pair`` is None for single texts."""
+
+    text: str
+    label: str
+    pair: str | None
 
 
 def split_of(text: str) -> Split:
@@ -68,13 +78,30 @@ def label_ids(examples: Sequence[Example], labels: Sequence[str]) -> list[int]:
     return [index[e.label] for e in examples]
 
 
-def read_examples(path: Path, text_column: str = "text", label_column: str = "label") -> tuple[Example, ...]:
+def require_two_labels(examples: Sequence[Example], path: Path) -> None:
+    """Refuse texts that all have the same label: a model that always says it would pass for a good one.
+
+    Raises:
+        TextsError: there is but one label.
+    """
+    names = label_names(examples)
+    if len(names) == 1:
+        raise TextsError(
+            f"{path}: every text is labelled {names[0]!r}, which proves nothing of a model with several labels: "
+            "add texts with another label, or take --split all"
+        )
+
+
+def read_examples(
+    path: Path, text_column: str = "text", label_column: str = "label", pair_column: str | None = None
+) -> tuple[Example, ...]:
     """Read a labelled file; the suffix says which kind it is.
 
     Args:
         path: A ``.tsv`` or ``.csv`` file with a header line, or ``.jsonl`` with one object a line.
         text_column: Name of the column (or key) with the text.
         label_column: Name of the column (or key) with the label.
+        pair_column: Name of the column (or key) with the second text of a pair; None where texts stand alone.
 
     Raises:
         TextsError: the file is missing, of another kind, not UTF-8, without those columns, or empty.
@@ -85,7 +112,8 @@ def read_examples(path: Path, text_column: str = "text", label_column: str = "la
         raise TextsError(f"{path}: cannot tell the format from {path.suffix!r}: name it .tsv, .csv or .jsonl")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            examples = tuple(_examples(reader(file), path, text_column, label_column))
+            columns = Columns(text_column, label_column, pair_column)
+            examples = tuple(_examples(reader(file), path, columns))
     except OSError as error:
         raise TextsError(f"{path}: {error.strerror}: give a file of labelled texts") from error
     except UnicodeDecodeError as error:
@@ -98,11 +126,12 @@ def read_examples(path: Path, text_column: str = "text", label_column: str = "la
 
 
 def write_tsv(path: Path, examples: Iterable[Example]) -> None:
-    """Write examples as a TSV file with the header ``text``, ``label``."""
+    """Write examples as a TSV file with the header ``text``, ``label``, and ``text_pair`` between them for pairs."""
+    rows = [(e.text, e.label) if e.pair is None else (e.text, e.pair, e.label) for e in examples]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(("text", "label"))
-        writer.writerows((e.text, e.label) for e in examples)
+        writer.writerow(("text", "text_pair", "label") if rows and len(rows[0]) == 3 else ("text", "label"))
+        writer.writerows(rows)
 
 
 def _read_tsv(lines: Iterable[str]) -> Iterator[Mapping[str, object]]:
@@ -120,17 +149,26 @@ def _read_jsonl(lines: Iterable[str]) -> Iterator[Mapping[str, object]]:
             yield row if isinstance(row, dict) else {}
 
 
-def _examples(
-    rows: Iterable[Mapping[str, object]], path: Path, text_column: str, label_column: str
-) -> Iterator[Example]:
+def _examples(rows: Iterable[Mapping[str, object]], path: Path, columns: Columns) -> Iterator[Example]:
     for number, row in enumerate(rows, start=1):
-        text, label = row.get(text_column), row.get(label_column)
-        if not isinstance(text, str) or label is None or label == "":
-            missing = text_column if not isinstance(text, str) else label_column
-            raise TextsError(
-                f"{path}: row {number} has no {missing!r}: it has {', '.join(map(repr, row)) or 'nothing'}; "
-                "name the columns with --text-column and --label-column"
-            )
-        if any("\ud800" <= character <= "\udfff" for character in text):
-            raise TextsError(f"{path}: row {number} holds half a surrogate pair, which is no text: mend or drop it")
-        yield Example(text, str(label))
+        where = f"{path}: row {number}"
+        text = _text(row, columns.text, "--text-column", where)
+        pair = None if columns.pair is None else _text(row, columns.pair, "--pair-column", where)
+        label = row.get(columns.label)
+        if label is None or label == "":
+            raise _lacking(row, columns.label, "--label-column", where)
+        yield Example(text, str(label), pair)
+
+
+def _text(row: Mapping[str, object], column: str, option: str, where: str) -> str:
+    text = row.get(column)
+    if not isinstance(text, str):
+        raise _lacking(row, column, option, where)
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise TextsError(f"{where} holds half a surrogate pair, which is no text: mend or drop it")
+    return text
+
+
+def _lacking(row: Mapping[str, object], column: str, option: str, where: str) -> TextsError:
+    present = ", ".join(map(repr, row)) or "nothing"
+    return TextsError(f"{where} has no {column!r}: it has {present}; name the column with {option}")

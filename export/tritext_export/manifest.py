@@ -10,17 +10,32 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 SCHEMA = 1
-_TOOLS = ("tritext", "torch", "transformers", "optimum", "optimum-onnx", "onnx", "onnxruntime", "peft", "tokenizers")
+_TOOLS = (
+    "tritext",
+    "torch",
+    "transformers",
+    "optimum",
+    "optimum-onnx",
+    "onnx",
+    "onnx-ir",
+    "onnxruntime",
+    "peft",
+    "tokenizers",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """A text and what the exported model says of it; the launcher asks again before it calls a server ready."""
+    """A text and what the exported model says of it; the launcher asks again before it calls a server ready.
+
+    ``pair`` is its second text, where the model is for pairs.
+    """
 
     text: str
     label_id: int
     label: str
     score: float
+    pair: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +53,13 @@ class Manifest:
         problem_type: As the checkpoint says.
         activation: What turns logits into probabilities: softmax, sigmoid or none.
         max_length: Longest input in tokens.
+        pairs: Whether a request gives two texts at a time.
         inputs: The ONNX model's inputs.
         pad_token_id: What fills a row up.
+        target: Where the graph is to run: cpu, with ONNX Runtime's own operators, or gpu, with standard ones only.
         precision: Of the weights.
-        graph_edits: What was done to the graph after export.
+        graph_edits: What was done to the graph after tracing.
+        layers: For int8, how each group of dense layers runs, by the name of the first.
         options: What the user chose that changes the files.
         canary: A text with its answer.
         tools: Versions of what made the files.
@@ -58,10 +76,13 @@ class Manifest:
     problem_type: str | None
     activation: str
     max_length: int
+    pairs: bool
     inputs: tuple[str, ...]
     pad_token_id: int
+    target: str
     precision: str
     graph_edits: tuple[str, ...]
+    layers: Mapping[str, str]
     options: Mapping[str, Any]
     canary: Canary
     tools: Mapping[str, str]

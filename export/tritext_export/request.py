@@ -1,20 +1,23 @@
 """What an export is asked for and what it answers: plain data. No torch, no ONNX."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from tritext_export.certificate import Limits
+from tritext_export.candidates import Precision, Target, candidates_for
 from tritext_export.errors import SourceError
 from tritext_export.labelled import Split
 from tritext_export.sources import sha256
+from tritext_export.trial import Trial
 from tritext_export.triton import RESERVED_OUTPUTS
 
 DEFAULT_OPSET = 17
 # What torch's exporter writes and ONNX Runtime 1.23 and later read.
 OPSETS = range(14, 21)
 MAX_BATCH_SIZE = 4096
+# The graph edits, see ``edits.pipeline``, which imports what a request must not.
+EDITS = ("settled-shapes", "narrow-mask", "first-token", "cpu-fusions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +32,19 @@ class ExportRequest:
         split: Which of its splits.
         text_column: Its column with the texts.
         label_column: Its column with the labels.
+        pairs: Whether the model reads two texts at a time.
+        pair_column: The file's column with the second.
         labels: Label names, where the checkpoint has none worth the name.
         label_output: Name of the output that carries the label.
         max_length: Longest input in tokens; the checkpoint's own limit where it is None.
         max_batch_size: Most texts in a request.
         opset: ONNX operator set.
-        limits: What the certificate must show.
+        target: Where it is to run.
+        precision: Of the weights; ``auto`` tries all that suit the target and takes the fastest that passes.
+        without: Graph edits to leave out.
+        limits: What the certificate must show, where the user chose: figures by their names in ``Limits``. The others
+            are the precision's own.
+        report: A folder outside the repository that gets the certificate and its report too, passed or not.
         force: Publish again even where the same version is in service.
     """
 
@@ -45,12 +55,18 @@ class ExportRequest:
     split: Split = "all"
     text_column: str = "text"
     label_column: str = "label"
+    pairs: bool = False
+    pair_column: str = "text_pair"
     labels: tuple[str, ...] | None = None
     label_output: str = "label"
     max_length: int | None = None
     max_batch_size: int = 64
     opset: int = DEFAULT_OPSET
-    limits: Limits = field(default_factory=Limits)
+    target: Target = "cpu"
+    precision: Precision = "fp32"
+    without: tuple[str, ...] = ()
+    limits: Mapping[str, float] = field(default_factory=dict)
+    report: Path | None = None
     force: bool = False
 
     def options(self) -> dict[str, Any]:
@@ -59,9 +75,14 @@ class ExportRequest:
             "labels": list(self.labels) if self.labels else None,
             "label_output": self.label_output,
             "max_length": self.max_length,
+            "pairs": self.pairs,
             "max_batch_size": self.max_batch_size,
             "opset": self.opset,
+            "target": self.target,
+            "precision": self.precision,
+            "without": sorted(self.without),
             "texts_sha256": sha256(self.texts),
+            "columns": [self.text_column, self.label_column, *([self.pair_column] if self.pairs else [])],
             "split": self.split,
         }
 
@@ -75,12 +96,14 @@ class Published:
         version: Its number.
         line: The certificate in one line.
         fresh: Whether it was published now, or stood there already.
+        trials: What was tried for it; empty where it stood there already.
     """
 
     directory: Path
     version: int
     line: str
     fresh: bool
+    trials: tuple[Trial, ...] = ()
 
 
 class Progress(Protocol):
@@ -110,7 +133,13 @@ def check(request: ExportRequest) -> None:
         raise SourceError(
             f"--label-output {request.label_output!r}: take a word other than {', '.join(RESERVED_OUTPUTS)}"
         )
+    if request.report and request.report.resolve().is_relative_to(request.repository.resolve()):
+        raise SourceError(f"--report {request.report}: it lies in the repository: choose a folder outside of it")
     if not 1 <= request.max_batch_size <= MAX_BATCH_SIZE:
         raise SourceError(f"--max-batch-size {request.max_batch_size}: take 1 to {MAX_BATCH_SIZE}")
+    candidates_for(request.target, request.precision)
+    unknown = sorted(set(request.without) - set(EDITS))
+    if unknown:
+        raise SourceError(f"--without {unknown[0]}: there is no such graph edit: take of {', '.join(EDITS)}")
     if request.opset not in OPSETS:
         raise SourceError(f"--opset {request.opset}: take {OPSETS.start} to {OPSETS.stop - 1}")

@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from tritext_export.encoding import INPUTS, Encoded, padded
 from tritext_export.errors import CertificateError, first_line
+from tritext_export.labelled import Example
 
 try:
     import onnxruntime as ort
@@ -15,7 +17,6 @@ except ImportError as missing:
     raise CertificateError(f"{missing}: install the exporter with `pip install 'tritext[export]'`") from missing
 
 FloatArray = npt.NDArray[np.float32]
-INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
 class ExportedModel:
@@ -31,8 +32,11 @@ class ExportedModel:
         Raises:
             CertificateError: ONNX Runtime refuses it, or it reads an input that the front does not give.
         """
+        options = ort.SessionOptions()
+        # As the published configuration asks: the graph that is certified is the one that is served.
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
         try:
-            self._session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+            self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's errors share no base class
             raise CertificateError(f"ONNX Runtime does not load the export: {first_line(error)}") from error
         unknown = set(self.inputs) - set(INPUTS)
@@ -47,21 +51,16 @@ class ExportedModel:
         """Names of its inputs, in its own order."""
         return tuple(node.name for node in self._session.get_inputs())
 
-    def logits(self, encoded: Sequence[Sequence[int]]) -> FloatArray:
+    def logits(self, encoded: Sequence[Encoded]) -> FloatArray:
         """Run one padded batch.
 
         Args:
-            encoded: Token ids of each text.
+            encoded: The texts, or pairs of texts.
 
         Returns:
             FP32 [texts, labels].
         """
-        shape = (len(encoded), max(map(len, encoded)))
-        ids, mask = np.full(shape, self._pad_token_id, np.int64), np.zeros(shape, np.int64)
-        for row, tokens in enumerate(encoded):
-            ids[row, : len(tokens)] = tokens
-            mask[row, : len(tokens)] = 1
-        arrays = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros(shape, np.int64)}
+        arrays = padded(encoded, self._pad_token_id)
         logits: FloatArray = self._session.run(["logits"], {name: arrays[name] for name in self.inputs})[0]
         return logits
 
@@ -75,6 +74,7 @@ class ExportedTokenizer:
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(max_length)
 
-    def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Give the token ids of each text."""
-        return [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
+    def encode(self, examples: Sequence[Example]) -> list[Encoded]:
+        """Tokenise the text, or the pair of texts, of each example."""
+        texts = [e.text if e.pair is None else (e.text, e.pair) for e in examples]
+        return [Encoded(encoding.ids, encoding.type_ids) for encoding in self._tokenizer.encode_batch(texts)]

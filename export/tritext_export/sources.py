@@ -7,7 +7,7 @@ A SOURCE is one of
 * ``package:NAME``, a checkpoint that an installed Python package ships,
 * anything else: a name on the Hugging Face hub.
 
-Only safetensors are read: a pickle can run code when it is opened.
+Only safetensors are read: a pickle can run code when it is opened. A checkpoint that brings code of its own is refused.
 """
 
 import hashlib
@@ -21,6 +21,7 @@ from tritext_export.errors import SourceError, first_line
 
 PACKAGE_PREFIX = "package:"
 HUB_PATTERNS = ("*.json", "*.safetensors", "*.txt", "*.model")
+SHARDS = "model.safetensors.index.json"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
@@ -62,9 +63,11 @@ def resolve(name: str) -> Source:
     """Find the checkpoint that ``name`` stands for and check that its files can be used.
 
     Raises:
-        SourceError: nothing is there, the weights are pickles, or an adapter's base is missing.
+        SourceError: nothing is there, the weights are pickles or incomplete, the model wants code of its own, or an
+            adapter's base is missing.
     """
     directory = locate(name)
+    _refuse_code(name, directory)
     adapter = directory / "adapter_config.json"
     if adapter.is_file():
         _require(directory / "adapter_model.safetensors", directory)
@@ -73,6 +76,8 @@ def resolve(name: str) -> Source:
         raise SourceError(f"{name}: no config.json in {directory}: point at the folder that save_pretrained wrote")
     if not any(directory.glob("*.safetensors")):
         raise SourceError(_no_weights(name, directory))
+    if not (directory / "model.safetensors").is_file():
+        _require_shards(name, directory)
     return Source(name, directory)
 
 
@@ -130,6 +135,30 @@ def _base_of(directory: Path, adapter: dict[str, Any]) -> Source:
 def _require(path: Path, directory: Path) -> None:
     if not path.is_file():
         raise SourceError(_no_weights(str(directory), directory))
+
+
+def _refuse_code(name: str, directory: Path) -> None:
+    """Refuse a model or tokenizer whose classes are files of its own: transformers' would be other ones."""
+    for file in ("config.json", "tokenizer_config.json"):
+        path = directory / file
+        wanted = read_json(path).get("auto_map") if path.is_file() else None
+        if wanted:
+            raise SourceError(
+                f"{name}: {file} asks for code of its own ({json.dumps(wanted)[:200]}), which is never run: take a "
+                "model that transformers ships, or delete its auto_map if transformers' own class is the right one"
+            )
+
+
+def _require_shards(name: str, directory: Path) -> None:
+    """Refuse a checkpoint in several files of which one is missing, or is not its own."""
+    index = directory / SHARDS
+    weights = read_json(index).get("weight_map") if index.is_file() else None
+    files = sorted(set(map(str, weights.values()))) if isinstance(weights, dict) else []
+    for file in files:
+        if Path(file).name != file or not file.endswith(".safetensors"):
+            raise SourceError(f"{name}: {SHARDS} names {file!r}, which is no *.safetensors file beside it")
+        if not (directory / file).is_file():
+            raise SourceError(f"{name}: {file} is missing, one of {len(files)} files of weights: copy all of them")
 
 
 def _no_weights(name: str, directory: Path) -> str:

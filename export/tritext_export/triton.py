@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
+from tritext_export import warmup
 from tritext_export.errors import RepositoryError
 
 LABELS_FILE = "labels.txt"
 LOGITS = "logits"
 RESERVED_OUTPUTS = ("text", "score", "scores", "label_id", "tokens", "truncated")
+# The front's own default (tritext_serve.front.options): what one call to the classifier carries on a CPU.
+CPU_BATCH_TOKENS = 384
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,8 @@ class ModelFacts:
         label_count: Logits a text.
         label_output: Name of the front's output that carries the label as a string.
         max_batch_size: Most texts in a request.
+        pairs: Whether each request gives two texts at a time, ``text`` and ``text_pair``.
+        max_length: Longest input in tokens.
         max_queue_size: Requests that may wait; one more is refused.
         max_queue_delay_microseconds: How long a batch waits for company; 0 joins what has queued up meanwhile.
     """
@@ -36,6 +41,8 @@ class ModelFacts:
     label_count: int
     label_output: str = "label"
     max_batch_size: int = 64
+    pairs: bool = False
+    max_length: int = 512
     max_queue_size: int = 1024
     max_queue_delay_microseconds: int = 0
 
@@ -53,7 +60,8 @@ def classifier_name(name: str) -> str:
 def front_config(facts: ModelFacts, versions: Sequence[int]) -> pb.ModelConfig:
     """Describe the model that takes texts."""
     config = _model(facts.name, "tritext", facts.max_batch_size, versions)
-    _add(config.input, "text", pb.TYPE_STRING, 1)
+    for name in ("text", "text_pair") if facts.pairs else ("text",):
+        _add(config.input, name, pb.TYPE_STRING, 1)
     outputs = (
         ("text", pb.TYPE_STRING, 1),
         (facts.label_output, pb.TYPE_STRING, 1),
@@ -90,7 +98,11 @@ def classifier_config(facts: ModelFacts, versions: Sequence[int]) -> pb.ModelCon
     config.instance_group.add(kind=pb.ModelInstanceGroup.KIND_AUTO, count=1)
     # ONNX Runtime would plan and remember the memory of every shape, and every sub-batch may have another: 17 MB of 220
     # a process for nothing (docs/performance.md).
+    # The fusions that pay are in the file; those that ONNX Runtime would add when it loads are slower on a CPU.
+    config.optimization.graph.level = -1
     config.parameters["enable_mem_pattern"].string_value = "0"
+    for shape in warmup.few_shapes(facts.max_length, facts.max_batch_size, CPU_BATCH_TOKENS):
+        config.model_warmup.append(warmup.request(shape, facts.inputs))
     return config
 
 

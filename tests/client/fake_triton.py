@@ -63,6 +63,12 @@ class FakeHttp:
         self.port = self._server.server_port
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
 
+    @property
+    def last_pairs(self) -> tuple[str, ...]:
+        """The second texts of the last request."""
+        tensor = self.requests[-1][2]["inputs"][1]
+        return tuple(tensor["data"]) if tensor["name"] == "text_pair" else ()
+
     def __enter__(self) -> "FakeHttp":
         self._thread.start()
         return self
@@ -145,6 +151,13 @@ class FakeGrpc(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[m
             self.port = self._server.add_insecure_port(address)
         else:
             self.port = self._server.add_secure_port(address, credentials)
+
+    @property
+    def last_pairs(self) -> tuple[str, ...]:
+        """The second texts of the last request."""
+        request = self.requests[-1][0]
+        raw = request.raw_input_contents[1] if request.inputs[1].name == "text_pair" else b""
+        return tuple(text.decode() for text in deserialize_bytes_tensor(raw))
 
     def __enter__(self) -> "FakeGrpc":
         self._server.start()

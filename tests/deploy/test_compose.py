@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from tests.deploy.compose import CPU, GPU, ROOT, commands, mounts, published, rendered
+from tritext_export.triton_gpu import ENGINE_CACHE, TENSORRT_EP
+from tritext_export.triton_gpu import GPU as TRITON_GPU
 
-OWN_TO_A_STACK = ("image", "build", "user", "deploy")
+OWN_TO_A_STACK = ("image", "build", "user", "deploy", "command", "volumes")
 
 
 @pytest.fixture(params=commands() or [[]], ids=lambda words: " ".join(words) or "none")
@@ -38,7 +40,20 @@ def test_a_port_moves_but_its_address_does_not(compose: list[str], stack: str) -
 
 
 def test_the_repository_is_mounted_read_only(services: dict[str, Any]) -> None:
-    assert mounts(services["triton"]) == {"/models": (str(ROOT / "model_repository"), True)}
+    assert mounts(services["triton"])["/models"] == (str(ROOT / "model_repository"), True)
+
+
+def test_engines_that_were_built_outlive_the_container_on_the_gpu_alone(compose: list[str]) -> None:
+    gpu, cpu = mounts(rendered(compose, GPU)["triton"]), mounts(rendered(compose, CPU)["triton"])
+    assert gpu == cpu | {ENGINE_CACHE: ("engines", False)}
+    owner = f"install -d -o 1000 -g 1000 {ENGINE_CACHE}"
+    assert owner in (ROOT / "deploy/docker/gpu.Dockerfile").read_text(encoding="utf-8")
+
+
+def test_the_gpu_stack_picks_a_configuration_that_the_export_writes(compose: list[str]) -> None:
+    for chosen, more in ((TRITON_GPU, {}), (TENSORRT_EP, {"TRITEXT_CONFIG": TENSORRT_EP})):
+        command = rendered(compose, GPU, **more)["triton"]["command"]
+        assert command[:2] == ["/opt/tritext/start-triton.sh", f"--model-config-name={chosen}"]
 
 
 def test_prometheus_reads_the_files_beside_it(services: dict[str, Any]) -> None:

@@ -167,8 +167,24 @@ def test_the_command_reports_errors_in_one_line(tmp_path: Path) -> None:
 
 def test_a_model_that_does_not_load_is_named_with_the_reason(model_repository: Path, tmp_path: Path) -> None:
     repository = damaged(model_repository, tmp_path, "sentiment_classifier/1/model.onnx", b"<html>not found</html>")
+    options = server_options(instances={"": 1}, allow_uncertified=True)
     with pytest.raises(StartError, match=r"sentiment_classifier version 1: .*InvalidProtobuf"):
-        Server(repository, server_options(instances={"": 1})).start()
+        Server(repository, options).start()
+
+
+def test_other_files_than_those_certified_are_refused_unless_they_are_allowed(
+    model_repository: Path, tmp_path: Path
+) -> None:
+    repository = damaged(model_repository, tmp_path, "sentiment/1/certificate.json", b'{"passed": true}')
+    words = "sentiment version 1: sentiment/1/certificate.json is not the file that was certified"
+    result = subprocess.run([*COMMAND, str(repository)], capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"tritext serve: {words}")
+    served = Served(repository, "--allow-uncertified")
+    assert "sentiment (version 1)" in served.announcement()
+    served.process.send_signal(signal.SIGTERM)
+    _, said = served.process.communicate(timeout=60)
+    assert f"not certified: {words}" in " ".join(said.split())
 
 
 def test_another_label_than_at_export_does_not_pass_the_canary(model_repository: Path, tmp_path: Path) -> None:
@@ -181,8 +197,9 @@ def test_another_label_than_at_export_does_not_pass_the_canary(model_repository:
 
 def test_a_version_without_a_canary_is_refused(model_repository: Path, tmp_path: Path) -> None:
     repository = damaged(model_repository, tmp_path, "sentiment/1/manifest.json", b"{}")
+    options = server_options(instances={"": 1}, allow_uncertified=True)
     with pytest.raises(CanaryError, match=r"manifest\.json has no canary"):
-        Server(repository, server_options(instances={"": 1})).start()
+        Server(repository, options).start()
 
 
 def test_code_in_a_repository_is_refused_before_anything_starts(model_repository: Path, tmp_path: Path) -> None:

@@ -21,12 +21,13 @@ from transformers import (
 
 from tests.conftest import Silent, load_json
 from tests.export.conftest import MakeCheckpoint, tiny_tokenizer
-from tritext_export.certificate import Limits
 from tritext_export.draft import equal_lengths
+from tritext_export.encoding import Encoded
 from tritext_export.errors import CertificateError, ExportError, SourceError, TextsError
 from tritext_export.export import choose_labels, export_model
 from tritext_export.request import ExportRequest
 from tritext_export.session import ExportedModel
+from tritext_serve.repository import MODEL_FILES, MODEL_FOLDERS, VERSION_FILES
 
 
 @pytest.fixture
@@ -56,17 +57,20 @@ def test_a_published_version_is_whole(request_: ExportRequest) -> None:
 def test_every_file_is_hashed_and_nothing_can_execute(request_: ExportRequest) -> None:
     export_model(request_, Silent())
     files = [p for p in request_.repository.rglob("*") if p.is_file() and p.name != ".lock"]
-    assert {p.name for p in files} == {
+    assert {p.parent.name for p in files if p.name not in VERSION_FILES | MODEL_FILES} == set(MODEL_FOLDERS)
+    assert {p.name for p in files if p.parent.name not in MODEL_FOLDERS} == {
         "config.pbtxt",
         "labels.txt",
         "model.onnx",
         "tokenizer.json",
         "manifest.json",
         "certificate.json",
+        "report.html",
     }
     assert not [p for p in files if p.stat().st_mode & 0o111]
     hashed = load_json(request_.repository / "tiny" / "1" / "manifest.json")["files"]
-    assert {"tiny/1/tokenizer.json", "tiny/1/certificate.json", "tiny_classifier/1/model.onnx"} == set(hashed)
+    own = {f"tiny/1/{name}" for name in ("tokenizer.json", "certificate.json", "report.html")}
+    assert own | {"tiny_classifier/1/model.onnx"} == set(hashed)
 
 
 def test_nothing_changed_nothing_published(request_: ExportRequest) -> None:
@@ -87,7 +91,8 @@ def test_a_disagreeing_export_is_not_published(request_: ExportRequest, monkeypa
     monkeypatch.setattr(ExportedModel, "logits", swapped)
     with pytest.raises(CertificateError, match="Nothing was published"):
         export_model(replace(request_, force=True), Silent())
-    assert sorted(p.name for p in (request_.repository / "tiny").iterdir()) == ["1", "config.pbtxt", "labels.txt"]
+    expected = ["1", "config.pbtxt", "configs", "labels.txt"]
+    assert sorted(p.name for p in (request_.repository / "tiny").iterdir()) == expected
 
 
 def test_a_damaged_version_is_published_again(request_: ExportRequest) -> None:
@@ -130,8 +135,8 @@ def test_other_encoders_keep_their_labels_too(request_: ExportRequest, tmp_path:
 
 
 def test_limits_that_nothing_can_meet(request_: ExportRequest) -> None:
-    with pytest.raises(CertificateError, match=r"required: 100\.00% and -1\.0e\+00"):
-        export_model(replace(request_, limits=Limits(1.0, -1.0)), Silent())
+    with pytest.raises(CertificateError, match=r"max \|Δp\| \S+ \(required: ≤ -1\).*see why with --report DIR"):
+        export_model(replace(request_, limits={"max_probability_difference": -1.0}), Silent())
     assert not (request_.repository / "tiny").exists()
 
 
@@ -199,7 +204,7 @@ def test_a_tokenizer_that_reads_otherwise_is_refused(
 ) -> None:
     from tritext_export.session import ExportedTokenizer
 
-    monkeypatch.setattr(ExportedTokenizer, "encode", lambda self, texts: [[2, 3] for _ in texts])
+    monkeypatch.setattr(ExportedTokenizer, "encode", lambda self, examples: [Encoded([2, 3], [0, 0])] * len(examples))
     with pytest.raises(SourceError, match=r"tokenizer\.json reads .* otherwise than the checkpoint does"):
         export_model(request_, Silent())
 

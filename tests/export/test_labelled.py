@@ -13,6 +13,7 @@ from tritext_export.labelled import (
     label_ids,
     label_names,
     read_examples,
+    require_two_labels,
     select,
     split_of,
     write_tsv,
@@ -92,3 +93,40 @@ def test_a_label_that_the_model_does_not_know_is_named() -> None:
     assert label_ids(examples, ("good", "bad")) == [0, 1]
     with pytest.raises(TextsError, match="carry the label 'bad', the model knows 'good', 'fine'"):
         label_ids(examples, ("good", "fine"))
+
+
+def test_pairs_are_read_from_their_column_and_written_back(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text('{"premise": "a", "hypothesis": "", "label": 2}\n')
+    examples = read_examples(tmp_path / "t.jsonl", "premise", pair_column="hypothesis")
+    assert examples == (Example("a", "2", ""),)
+    write_tsv(tmp_path / "t.tsv", examples)
+    assert read_examples(tmp_path / "t.tsv", pair_column="text_pair") == examples
+
+
+def test_both_texts_of_a_pair_go_into_the_first_one_s_split() -> None:
+    examples = [Example("one premise", "x", f"hypothesis {i}") for i in range(50)]
+    assert len({split for split in ("train", "dev", "test") if select(examples, split)}) == 1
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        (
+            {"text": "a", "label": 1},
+            "row 1 has no 'text_pair': it has 'text', 'label'; name the column with --pair-col",
+        ),
+        ({"text": "a", "text_pair": 3, "label": 1}, "row 1 has no 'text_pair'"),
+        ({"text": "a", "text_pair": "\udcff", "label": 1}, "row 1 holds half a surrogate pair"),
+    ],
+    ids=["missing", "a number", "half a character"],
+)
+def test_a_pair_without_its_second_text_is_named(tmp_path: Path, row: dict[str, object], words: str) -> None:
+    (tmp_path / "t.jsonl").write_text(json.dumps(row))
+    with pytest.raises(TextsError, match=words):
+        read_examples(tmp_path / "t.jsonl", pair_column="text_pair")
+
+
+def test_texts_of_one_label_prove_nothing() -> None:
+    require_two_labels([Example("x", "good"), Example("y", "bad")], Path("t.tsv"))
+    with pytest.raises(TextsError, match=r"t\.tsv: every text is labelled 'good'.*add texts with another label"):
+        require_two_labels([Example("x", "good"), Example("y", "good")], Path("t.tsv"))

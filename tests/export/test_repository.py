@@ -4,7 +4,9 @@ import contextlib
 import errno
 import fcntl
 import os
+import resource
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,36 +14,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.export.repositories import make_repository, publish_version
 from tritext_export import repository as repositories
 from tritext_export.errors import RepositoryError
 from tritext_export.repository import publish, published_version, stage
+from tritext_export.rotation import promote, prune
 from tritext_export.triton import ModelFacts, from_text
+from tritext_export.verification import model_problems, verify
+from tritext_serve.certified import doubts
+from tritext_serve.repository import scan
 
 FACTS = ModelFacts("m", ("input_ids", "attention_mask"), 2)
 LABELS = ("no", "yes")
-
-# Publishes version after version into argv[1], and dies before its argv[2]-th change to the file system.
-DYING_PUBLISHER = """
-import os, pathlib, sys
-from tests.export.test_repository import FACTS, LABELS, fill
-from tritext_export.repository import publish, stage
-
-left = int(sys.argv[2])
-def count(real):
-    def counted(*args, **kwargs):
-        global left
-        left -= 1
-        if left < 0:
-            os._exit(9)
-        return real(*args, **kwargs)
-    return counted
-for name in ("rename", "replace", "mkdir", "open"):
-    setattr(pathlib.Path, name, count(getattr(pathlib.Path, name)))
-root = pathlib.Path(sys.argv[1])
-with stage(root, "m") as staging:
-    fill(staging)
-    publish(root, staging, FACTS, LABELS)
-"""
 
 
 def fill(staging: repositories.Staging) -> None:
@@ -91,21 +75,48 @@ def test_a_second_version_replaces_the_first_which_stays_on_disk(tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_killed_at_any_moment_the_old_version_or_the_new_one_can_be_served(tmp_path: Path) -> None:
-    export(tmp_path)
+@pytest.mark.parametrize("operation", ["publish", "promote", "prune"])
+def test_killed_at_any_moment_the_old_version_or_the_new_one_can_be_served(tmp_path: Path, operation: str) -> None:
+    source = make_repository(tmp_path / "source", 3)
+    (tmp_path / "killed").mkdir()
+    command = [sys.executable, "-m", "tests.export.dying", operation, str(source), str(tmp_path / "killed")]
+    assert subprocess.run(command, check=False, timeout=200, cwd=Path(__file__).parents[2]).returncode == 0
+    (before,) = served_versions(source, "m")
+    (after,) = served_versions(tmp_path / "killed" / "whole", "m")
+    assert len(list((tmp_path / "killed").iterdir())) > 10, "too few moments"
     seen = set()
-    for steps in range(60):
-        before = require_loadable(tmp_path)
-        command = [sys.executable, "-c", DYING_PUBLISHER, str(tmp_path), str(steps)]
-        ended = subprocess.run(command, check=False, timeout=60, cwd=Path(__file__).parents[2])
-        after = require_loadable(tmp_path)
-        assert after == before or after > before
-        seen.add((ended.returncode, after == before))
-        if ended.returncode == 0:
-            break
-    assert seen == {(9, True), (9, False), (0, False)}, "killed before the switch, after it, and not at all"
-    export(tmp_path)
-    assert not list(tmp_path.glob(".staging-*"))
+    for root in (tmp_path / "killed").iterdir():
+        assert doubts(root, scan(root)) == ()
+        assert list(model_problems(root, "m")) == []
+        seen |= set(require_loadable(root))
+        prune(root, [], keep=1)
+        assert [finding for _, _, findings in verify(root) for finding in findings] == [], "what is left can be tidied"
+        assert not list(root.glob(".staging-*"))
+    assert seen == {before, after}
+
+
+@pytest.mark.slow
+def test_a_first_export_that_is_killed_shows_nothing_or_all(tmp_path: Path) -> None:
+    (tmp_path / "source").mkdir()
+    (tmp_path / "killed").mkdir()
+    command = [
+        sys.executable,
+        "-m",
+        "tests.export.dying",
+        "publish",
+        str(tmp_path / "source"),
+        str(tmp_path / "killed"),
+    ]
+    assert subprocess.run(command, check=False, timeout=200, cwd=Path(__file__).parents[2]).returncode == 0
+    seen = set()
+    for root in (tmp_path / "killed").iterdir():
+        front = require_loadable(root)
+        seen.add(tuple(front))
+        if front:
+            assert doubts(root, scan(root)) == ()
+        publish_version(root)
+        assert len(require_loadable(root)) == 1
+    assert seen == {(), (1,)}
 
 
 def test_a_failed_export_leaves_no_trace(tmp_path: Path) -> None:
@@ -185,6 +196,42 @@ def overfill(root: Path) -> None:
     with stage(root, "m") as staging:
         fill(staging)
         (staging.version_directory("m") / "model.onnx").write_bytes(b"x" * 300_000)
+
+
+def test_a_full_disk_keeps_the_version_in_service(tmp_path: Path) -> None:
+    with mounted(tmp_path / "disk", "size=1m") as disk:
+        make_repository(disk / "repository", 2)
+        fill_up(disk)
+        with pytest.raises(RepositoryError, match="No space left on device: free some space"):
+            promote(disk / "repository", "m", 1)
+        assert doubts(disk / "repository", scan(disk / "repository")) == ()
+        assert require_loadable(disk / "repository") == [2]
+        (disk / "ballast").unlink()
+        promote(disk / "repository", "m", 1)
+        assert require_loadable(disk / "repository") == [1]
+
+
+def fill_up(disk: Path) -> None:
+    """Leave not a page."""
+    with (disk / "ballast").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
+
+
+def test_a_limit_on_file_sizes_keeps_the_old_version(tmp_path: Path) -> None:
+    """Where no disk can be filled, the kernel's own limit on a file's size stops a write half-way."""
+    export(tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    old = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (512, hard))
+        with pytest.raises(RepositoryError, match=r"File too large: raise the limit on a file's size \(ulimit -f\)"):
+            export(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, old)
+    assert require_loadable(tmp_path) == [1]
+    assert export(tmp_path).parent == tmp_path / "m"
 
 
 def test_a_full_disk_keeps_the_old_version(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Where a model may come from, and what each refusal says."""
 
+import contextlib
 import json
 import shutil
 from pathlib import Path
@@ -10,7 +11,7 @@ from safetensors.numpy import load_file, save_file
 from tests.export.conftest import MakeCheckpoint
 from tritext_export import checkpoint
 from tritext_export.errors import SourceError
-from tritext_export.sources import resolve
+from tritext_export.sources import Source, resolve
 
 
 def test_a_checkpoint_directory(make_checkpoint: MakeCheckpoint) -> None:
@@ -81,16 +82,21 @@ def test_an_unknown_architecture(make_checkpoint: MakeCheckpoint, tmp_path: Path
         checkpoint.load(resolve(str(directory)))
 
 
-def test_code_in_a_checkpoint_is_never_run(make_checkpoint: MakeCheckpoint, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("file", "changes"),
+    [("config.json", {"model_type": "evil"}), ("config.json", {}), ("tokenizer_config.json", {})],
+    ids=["of a new kind", "of a known kind", "tokenizer"],
+)
+def test_code_in_a_checkpoint_is_never_run(
+    make_checkpoint: MakeCheckpoint, tmp_path: Path, file: str, changes: dict[str, str]
+) -> None:
     directory = copy(make_checkpoint(), tmp_path)
     (directory / "evil.py").write_text("raise SystemExit('ran')\n")
-    change(
-        directory / "config.json",
-        model_type="evil",
-        auto_map={"AutoConfig": "evil.Config", "AutoModelForSequenceClassification": "evil.Model"},
-    )
-    with pytest.raises(SourceError, match="unknown architecture"):
-        checkpoint.load(resolve(str(directory)))
+    change(directory / file, **changes, auto_map={"AutoConfig": "evil.Config", "AutoTokenizer": ["evil.Slow", None]})
+    with pytest.raises(SourceError, match=rf"{file} asks for code of its own \(.*evil\.Config.*never run"):
+        resolve(str(directory))
+    with pytest.raises(SourceError, match="unknown architecture") if changes else contextlib.nullcontext():
+        checkpoint.load(Source("past the first check", directory))
 
 
 def test_weights_that_are_not_safetensors_at_all(make_checkpoint: MakeCheckpoint, tmp_path: Path) -> None:

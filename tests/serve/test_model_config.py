@@ -30,8 +30,26 @@ def test_a_front_gets_no_engine_parameters() -> None:
         (ENGINE + ' parameters { key: "EXECUTION_ENV_PATH" value { string_value: "x" } }', "EXECUTION_ENV_PATH"),
         (ENGINE + ' parameters { key: "TRITON_BATCH_STRATEGY_PATH" value { string_value: "x" } }', "TRITON_BATCH"),
         (ENGINE + ' model_operations { op_library_filename: "x.so" }', "model_operations"),
+        (ENGINE + ' default_model_filename: "../../x.onnx"', "'../../x.onnx' is not in the model's own folder"),
+        (ENGINE + ' cc_model_filenames { key: "9.0" value: "/x" }', "'/x' is not in the model's own folder"),
+        (ENGINE + ' output { label_filename: "../labels.txt" }', "'../labels.txt' is not in"),
+        (
+            ENGINE + ' model_warmup { inputs { key: "i" value { input_data_file: "../../../etc/passwd" } } }',
+            "passwd' is not in the model's own folder",
+        ),
     ],
-    ids=["broken", "python", "tensorrt", "environment", "strategy", "operators"],
+    ids=[
+        "broken",
+        "python",
+        "tensorrt",
+        "environment",
+        "strategy",
+        "operators",
+        "another model file",
+        "another plan",
+        "other labels",
+        "other warm-up data",
+    ],
 )
 def test_what_must_not_be_served_is_refused_by_name(text: str, words: str) -> None:
     with pytest.raises(RepositoryError, match=words):

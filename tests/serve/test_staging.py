@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.serve.test_repository import make
+from tritext_export.disk import in_use
 from tritext_serve import staging, wheel
+from tritext_serve.errors import RepositoryError
 from tritext_serve.repository import scan
 from tritext_serve.sizing import Sizing
 
@@ -18,7 +20,7 @@ from tritext_serve.sizing import Sizing
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> staging.Stage:
     """A staged server in a temporary folder of its own."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    repository = make(tmp_path / "repository", "m/2/model.onnx")
+    repository = make(tmp_path / "repository", "m/2/model.onnx", "m/configs/gpu.pbtxt", "m/warmup/ones_16")
     return staging.build(wheel.find(), scan(repository), lambda model: Sizing(1, 1))
 
 
@@ -30,7 +32,8 @@ def test_the_folder_is_private_and_the_stub_can_run(stage: staging.Stage) -> Non
 
 def test_the_view_links_served_versions_only(stage: staging.Stage) -> None:
     model = stage.models / "m"
-    assert {p.name for p in model.iterdir()} == {"config.pbtxt", "labels.txt", "2"}
+    assert {p.name for p in model.iterdir()} == {"config.pbtxt", "labels.txt", "warmup", "2"}
+    assert (model / "warmup" / "ones_16").is_file()
     assert {p.name for p in (model / "2").iterdir()} == {"manifest.json", "model.onnx"}
     assert (model / "2").is_symlink()
 
@@ -48,3 +51,17 @@ def test_a_dead_owners_folder_is_swept_and_a_living_ones_is_not(stage: staging.S
 def test_removal_leaves_nothing(stage: staging.Stage) -> None:
     staging.remove(stage)
     assert not stage.root.exists()
+
+
+def test_served_versions_are_held_until_the_end(stage: staging.Stage, tmp_path: Path) -> None:
+    served, other = (tmp_path / "repository" / "m" / version for version in ("2", "1"))
+    assert (in_use(served), in_use(other)) == (True, False)
+    staging.remove(stage)
+    assert not in_use(served)
+
+
+def test_a_version_that_is_removed_meanwhile_is_named(tmp_path: Path) -> None:
+    models = scan(make(tmp_path / "repository"))
+    (tmp_path / "repository" / "m" / "2").rename(tmp_path / "pruned")
+    with pytest.raises(RepositoryError, match="m/2: is being removed: serve again what is in service now"):
+        staging.build(wheel.find(), models, lambda model: Sizing(1, 1))

@@ -1,10 +1,13 @@
 """Progress on standard error, for long work that a person watches."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from tritext_export.trial import Trial
 
 WIDTH = 24
 
@@ -28,3 +31,24 @@ class ConsoleProgress:
         columns = (TextColumn(f"· {what:<{WIDTH}}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=self._console, transient=True) as progress:
             yield from progress.track(items, total=total)
+
+
+def print_trials(trials: Sequence[Trial]) -> None:
+    """Print what was tried on standard output, the published one marked."""
+    table = Table(
+        "", "candidate", "accuracy", "agreement", "unstable", "MB", "CPU-ms a text", "", box=None, pad_edge=False
+    )
+    for column in table.columns[2:7]:
+        column.justify = "right"
+    for trial in trials:
+        table.add_row(
+            "→" if trial.chosen else "",
+            trial.name,
+            "" if trial.accuracy is None else f"{trial.accuracy:.4f}",
+            "" if trial.agreement is None else f"{trial.agreement:.2%}",
+            str(trial.unstable),
+            f"{trial.bytes / 1e6:.1f}",
+            "" if trial.milliseconds is None else f"{trial.milliseconds:.2f}",
+            "passed" if trial.passed else f"refused: {trial.reason}",
+        )
+    Console(soft_wrap=True, highlight=False).print(table)

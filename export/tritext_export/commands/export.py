@@ -4,13 +4,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from tritext_export.certificate import Limits
-from tritext_export.commands.arguments import count, names, positive, share
-from tritext_export.commands.console import ConsoleProgress
+from tritext_export.candidates import PRECISIONS, TARGETS
+from tritext_export.commands.arguments import count, names
+from tritext_export.commands.console import ConsoleProgress, print_trials
+from tritext_export.commands.thresholds import add_limits, chosen_limits
 from tritext_export.errors import ExportError
 from tritext_export.export import export_model
 from tritext_export.labelled import SPLITS
-from tritext_export.request import DEFAULT_OPSET, ExportRequest
+from tritext_export.request import DEFAULT_OPSET, EDITS, ExportRequest
 
 HELP = "export a checkpoint to ONNX, prove its labels, publish it in a model repository"
 ERRORS = (ExportError,)
@@ -20,20 +21,18 @@ installed Python package ships, or a name on the Hugging Face hub. Only safetens
 
 example:
   tritext export ./my-distilbert --name sentiment --texts reviews.tsv
+  tritext export ./my-distilbert --name sentiment --texts reviews.tsv --split test --target cpu
   tritext export demo/sentiment --name sentiment --texts reviews.tsv --split test --label-output sentiment
+  tritext export ./my-nli --name entailment --texts nli.jsonl --pairs --text-column premise --pair-column hypothesis
 """
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    limits = Limits()
     parser.epilog = EPILOG
     parser.add_argument("source", metavar="SOURCE", help="checkpoint or adapter")
     parser.add_argument("--name", required=True, help="name of the model as clients will call it")
-    parser.add_argument("--texts", required=True, type=Path, metavar="FILE", help="labelled texts (.tsv, .csv, .jsonl)")
-    parser.add_argument("--split", choices=SPLITS, default="all", help="part of the texts to compare on (default: all)")
-    parser.add_argument("--text-column", default="text", metavar="NAME", help="default: text")
-    parser.add_argument("--label-column", default="label", metavar="NAME", help="default: label")
+    _add_texts(parser)
     parser.add_argument(
         "--repository", type=Path, default=Path("model_repository"), metavar="DIR", help="default: model_repository"
     )
@@ -46,15 +45,37 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--max-batch-size", type=count, default=64, metavar="N", help="most texts in a request")
     parser.add_argument("--opset", type=int, default=DEFAULT_OPSET, metavar="N", help="ONNX operator set")
-    parser.add_argument("--min-agreement", type=share, default=limits.agreement, metavar="SHARE", help="of labels")
     parser.add_argument(
-        "--max-difference",
-        type=positive,
-        default=limits.max_probability_difference,
-        metavar="P",
-        help="of a probability",
+        "--target",
+        choices=sorted(TARGETS),
+        metavar="WHERE",
+        help="try what suits cpu, gpu or a GPU by name (h100, …), measure it, and publish the fastest that passes",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        help="publish this one: fp32 (the default without --target), fp16 or int8; auto with --target",
+    )
+    parser.add_argument(
+        "--without", type=names, default=(), metavar="A,B,…", help=f"graph edits to leave out, of {', '.join(EDITS)}"
+    )
+    parser.add_argument(
+        "--report", type=Path, metavar="DIR", help="put the certificate and its report.html there too, passed or not"
     )
     parser.add_argument("--force", action="store_true", help="publish again even if nothing has changed")
+    add_limits(parser)
+
+
+def _add_texts(parser: argparse.ArgumentParser) -> None:
+    """Declare what the export is compared on."""
+    parser.add_argument("--texts", required=True, type=Path, metavar="FILE", help="labelled texts (.tsv, .csv, .jsonl)")
+    parser.add_argument("--split", choices=SPLITS, default="all", help="part of the texts to compare on (default: all)")
+    parser.add_argument("--text-column", default="text", metavar="NAME", help="default: text")
+    parser.add_argument("--label-column", default="label", metavar="NAME", help="default: label")
+    parser.add_argument("--pairs", action="store_true", help="the model reads two texts at a time, as for entailment")
+    parser.add_argument(
+        "--pair-column", default="text_pair", metavar="NAME", help="column of the second text (default: text_pair)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -67,15 +88,23 @@ def run(args: argparse.Namespace) -> int:
         split=args.split,
         text_column=args.text_column,
         label_column=args.label_column,
+        pairs=args.pairs,
+        pair_column=args.pair_column,
         labels=args.labels,
         label_output=args.label_output,
         max_length=args.max_length,
         max_batch_size=args.max_batch_size,
         opset=args.opset,
-        limits=Limits(args.min_agreement, args.max_difference),
+        target=TARGETS[args.target or "cpu"],
+        precision=args.precision or ("auto" if args.target else "fp32"),
+        without=args.without,
+        limits=chosen_limits(args),
+        report=args.report,
         force=args.force,
     )
     published = export_model(request, ConsoleProgress())
+    if len(published.trials) > 1:
+        print_trials(published.trials)
     state = "published" if published.fresh else "unchanged since"
     sys.stdout.write(f"{args.name}: {state} version {published.version} ({published.directory})\n{published.line}\n")
     return 0

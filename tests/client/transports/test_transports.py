@@ -35,6 +35,12 @@ def test_texts_arrive_as_they_are(door: Door) -> None:
     assert answer.arrays["tokens"].tolist() == [[len(text)] for text in HARD_TEXTS]
 
 
+def test_pairs_travel_beside_their_texts(door: Door) -> None:
+    pairs = Call("sentiment", "", HARD_TEXTS, NUMBERS, 10.0, pairs=tuple(reversed(HARD_TEXTS)))
+    assert door.infer(pairs).arrays["tokens"].tolist() == [[len(text)] for text in HARD_TEXTS]
+    assert door.fake.last_pairs == tuple(reversed(HARD_TEXTS))
+
+
 def test_types_and_shapes(door: Door) -> None:
     answer = door.infer(call("a", "bb", outputs=(*NUMBERS, SCORES)))
     found = {name: (array.dtype, array.shape) for name, array in answer.arrays.items()}

@@ -1,5 +1,7 @@
 """The front's counts are those that a Prometheus histogram and counters would show."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -62,3 +64,25 @@ def test_what_is_drained_is_gone_and_every_series_is_listed_with_a_description()
     assert tally.drain() == []
     assert drained <= set(tally.series())
     assert all(series.description for series in tally.series())
+
+
+def test_a_regression_s_scores_are_no_probabilities_and_not_counted() -> None:
+    tally = Tally(("stars",), probable=False)
+    tally.count_texts(Outcome(Answers(*regression([-3.0, 2.0])), {}, padding=0))
+    counted = {series.family for series, _ in tally.drain()}
+    assert "prediction_tokens_sum" in counted
+    assert not {f for f in counted | {series.family for series in tally.series()} if f.startswith("sentiment_score")}
+
+
+@given(st.lists(st.floats(width=32), max_size=20))
+def test_no_counter_ever_goes_down(scores: list[float]) -> None:
+    tally = Tally(("stars",))
+    tally.count_texts(Outcome(Answers(*regression(scores)), {}, padding=0))
+    assert all(count > 0 for _, count in tally.drain())
+
+
+def regression(scores: list[float]) -> tuple[Any, Any, Any, Any]:
+    """The parts of answers with one score a text, ten tokens each."""
+    count = len(scores)
+    column = np.array(scores, np.float32).reshape(-1, 1)
+    return column, np.zeros(count, np.int32), np.full(count, 10, np.int32), np.zeros(count, np.bool_)

@@ -1,0 +1,209 @@
+"""The forms of one classifier that `make bench` compares: a checkpoint in, ONNX files out. Imports onnx, onnxruntime.
+
+``compared`` makes what the export promises figures of; ``not_kept`` what was tried beside it. Files lie in one folder,
+and the two int8 exports are real ones: run again, they are found published and cost nothing.
+"""
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+import onnx_ir as ir
+import onnxruntime as ort
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
+from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+
+from tritext_export import checkpoint as checkpoints
+from tritext_export.edits.fusion import SLOWER, fuse
+from tritext_export.edits.pipeline import CPU_FUSIONS, edit, fuse_for_cpu, tidy
+from tritext_export.encoding import IntArray
+from tritext_export.export import export_model
+from tritext_export.graph import export_onnx
+from tritext_export.request import EDITS, ExportRequest, Progress, Published
+from tritext_export.sources import resolve
+
+PLAIN = "fp32, plain export"
+DYNAMIC = "int8, default dynamic"
+EDITED = "fp32, edited"
+UNEDITED_INT8 = "int8, chosen, without edits"
+CHOSEN = "int8, chosen"
+ALL, BASIC = ort.GraphOptimizationLevel.ORT_ENABLE_ALL, ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+# Fusions that the export leaves out, by what the figures call them.
+LEFT_OUT = {
+    "SkipLayerNormalization": ("SkipLayerNormFusion", "BiasSkipLayerNormFusion"),
+    "BiasGelu": ("BiasGeluFusion",),
+    "Attention": ("AttentionFusion",),
+    "Gemm": ("MatMulAddFusion",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One file, and how ONNX Runtime is to load it.
+
+    Attributes:
+        path: The ONNX file.
+        level: What ONNX Runtime may change in it.
+    """
+
+    path: Path
+    level: ort.GraphOptimizationLevel = BASIC
+
+
+@dataclass(frozen=True, slots=True)
+class Exports:
+    """The checkpoint as it was traced, and the two int8 versions of it that were certified and published.
+
+    Attributes:
+        traced: The plain fp32 file.
+        edited: The int8 version.
+        unedited: The int8 version without any edit of the graph.
+    """
+
+    traced: Path
+    edited: Published
+    unedited: Published
+
+
+def export_all(source: str, texts: Path, split: str, folder: Path, progress: Progress) -> Exports:
+    """Trace the checkpoint and export it to int8 with and without the edits of the graph.
+
+    Raises:
+        ExportError: an export is refused.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    published = [
+        export_model(
+            ExportRequest(
+                source,
+                "sentiment",
+                folder / name,
+                texts,
+                split,
+                precision="int8",
+                without=without,  # type: ignore[arg-type]
+            ),
+            progress,
+        )
+        for name, without in (("edited", ()), ("unedited", EDITS))
+    ]
+    progress.step("tracing the plain export")
+    traced = folder / "plain"
+    traced.mkdir(exist_ok=True)
+    return Exports(export_onnx(checkpoints.load(resolve(source)), traced, 17), *published)
+
+
+def compared(exports: Exports) -> Iterator[tuple[str, Form]]:
+    """Make the forms that figures are promised of."""
+    traced = exports.traced
+    yield PLAIN, Form(traced, ALL)
+    yield DYNAMIC, Form(_dynamic(traced), ALL)
+    yield EDITED, Form(_edited(traced))
+    for name in EDITS:
+        yield f"fp32, without {name}", Form(_edited(traced, name))
+    yield UNEDITED_INT8, Form(classifier_of(exports.unedited))
+    yield CHOSEN, Form(classifier_of(exports.edited))
+
+
+def not_kept(exports: Exports, calibration: Sequence[Mapping[str, IntArray]]) -> Iterator[tuple[str, Form]]:
+    """Make the forms that were tried and lost.
+
+    Args:
+        exports: What they are made from.
+        calibration: Padded batches of texts that nothing here is measured on.
+    """
+    traced = exports.traced
+    for name, fusions in LEFT_OUT.items():
+        yield f"fp32, {name} fused", Form(_fused_too(traced, name, fusions))
+    yield "fp32, int32 inputs", Form(_narrow_inputs(traced))
+    edited = _edited(traced)
+    yield "int8, dynamic on the edited graph", Form(_dynamic(edited))
+    for name, smooth in (("static QDQ", False), ("static QDQ, SmoothQuant", True)):
+        yield f"int8, {name}", Form(_static(edited, name, calibration, smooth), ALL)
+    yield "int8, MatMulNBits", Form(_n_bits(edited))
+
+
+def classifier_of(published: Published) -> Path:
+    """The ONNX file of a published version."""
+    name, version = published.directory.parent.name, published.directory.name
+    return published.directory.parents[1] / f"{name}_classifier" / version / "model.onnx"
+
+
+def _edited(traced: Path, without: str = "") -> Path:
+    path = traced.with_name(f"edited-without-{without or 'nothing'}.onnx")
+    model = ir.from_proto(onnx.load(traced))
+    edit(model, {without})
+    ir.save(model if without == CPU_FUSIONS else fuse_for_cpu(model), path)
+    return path
+
+
+def _fused_too(traced: Path, name: str, fusions: Sequence[str]) -> Path:
+    path = traced.with_name(f"fused-{name}.onnx")
+    model = ir.from_proto(onnx.load(traced))
+    edit(model)
+    ir.save(fuse(model, tuple(f for f in SLOWER if f not in fusions)), path)
+    return path
+
+
+def _narrow_inputs(traced: Path) -> Path:
+    """Let the graph read INT32, so that nothing need be widened before; Casts to INT64 that remain are its own."""
+    path = traced.with_name("int32.onnx")
+    model = ir.from_proto(onnx.load(traced))
+    edit(model)
+    for value in model.graph.inputs:
+        value.type = ir.TensorType(ir.DataType.INT32)
+    tidy(model)
+    ir.save(fuse_for_cpu(model), path)
+    return path
+
+
+def _dynamic(source: Path) -> Path:
+    path = source.with_name(f"{source.stem}-dynamic.onnx")
+    quantize_dynamic(source, path, per_channel=True, weight_type=QuantType.QInt8)
+    return path
+
+
+def _static(source: Path, name: str, calibration: Sequence[Mapping[str, IntArray]], smooth: bool) -> Path:
+    path = source.with_name(f"{name.replace(', ', '-').replace(' ', '-')}.onnx")
+    with tempfile.TemporaryDirectory() as folder:
+        before = Path(folder) / "before.onnx"
+        onnx.save(onnx.load(source), before)
+        quantize_static(
+            before,
+            path,
+            _Reader(before, calibration),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            op_types_to_quantize=["MatMul"],
+            extra_options={"SmoothQuant": smooth, "SmoothQuantFolding": False} if smooth else {},
+        )
+    return path
+
+
+def _n_bits(source: Path) -> Path:
+    path = source.with_name("n-bits.onnx")
+    quantiser = MatMulNBitsQuantizer(onnx.load(source), bits=8, block_size=128, is_symmetric=True, accuracy_level=4)
+    quantiser.process()
+    onnx.save(quantiser.model.model, path)
+    return path
+
+
+class _Reader(CalibrationDataReader):  # type: ignore[misc]  # ONNX Runtime brings no types
+    """Batches as ONNX Runtime's calibration asks for them."""
+
+    def __init__(self, model: Path, batches: Sequence[Mapping[str, IntArray]]) -> None:
+        names = [value.name for value in onnx.load(model, load_external_data=False).graph.input]
+        self._batches = [{name: batch[name] for name in names} for batch in batches]
+        self.rewind()
+
+    def rewind(self) -> None:
+        """Begin again."""
+        self._left = iter(self._batches)
+
+    def get_next(self) -> dict[str, IntArray] | None:
+        """Give a batch, or None when there are no more."""
+        return next(self._left, None)

@@ -1,0 +1,102 @@
+"""Which schemes are worth trying for which dense layers: what was observed in, a few schemes a group out. Pure numpy but for the layers' own type.
+
+Every proposal is tried on sampled tokens: how far are the layer's outputs from fp32's. Local errors order the
+proposals well; whether the labels hold, only the whole model tells (``search``).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tritext_export.quantisation.dense import Dense
+from tritext_export.quantisation.observation import Observed
+from tritext_export.quantisation.schemes import FloatArray, Scheme, per_token_schemes, static_schemes
+from tritext_export.quantisation.weights import Int8Weights, round_optimally, round_to_nearest
+
+# The lowest value of the activations that have one, with a margin for rounding.
+FLOORS = {"Gelu": -0.171, "FastGelu": -0.171, "QuickGelu": -0.171, "Relu": 0.0}
+
+_MUCH_WORSE = 1.5
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A scheme for one group, and how well it does there.
+
+    Attributes:
+        scheme: The best of its kind.
+        error: Root mean square of the change in the layers' outputs, as a share of the outputs' own.
+    """
+
+    scheme: Scheme
+    error: float
+
+
+@dataclass(frozen=True)
+class Group:
+    """Dense layers that read the same value.
+
+    Attributes:
+        layers: In the order in which they run.
+        choices: The schemes worth trying in the whole model.
+    """
+
+    layers: tuple[Dense, ...]
+    choices: tuple[Choice, ...]
+
+    @property
+    def name(self) -> str:
+        """The first layer's name."""
+        return self.layers[0].name
+
+
+def group_layers(layers: Iterable[Dense]) -> list[tuple[Dense, ...]]:
+    """Put together the layers that read the same value."""
+    groups: dict[str, list[Dense]] = {}
+    for dense in layers:
+        groups.setdefault(str(dense.input.name), []).append(dense)
+    return [tuple(group) for group in groups.values()]
+
+
+def choose_schemes(layers: Sequence[Dense], observed: Observed) -> Group:
+    """Find the best scheme of each kind for a group."""
+    weights = np.concatenate([dense.weights for dense in layers], axis=1)
+    producer = layers[0].input.producer()
+    floor = None if producer is None else FLOORS.get(producer.op_type)
+    rows = observed.rows
+    wanted = rows @ weights
+    span = float(np.sqrt(np.mean(wanted**2))) or 1.0
+
+    def tried(proposals: Iterable[Scheme]) -> list[Choice]:
+        return [Choice(s, _error(s, rows, weights, wanted) / span) for s in proposals]
+
+    static = tried(static_schemes(observed.lowest, observed.highest, weights))
+    per_token = tried(per_token_schemes(observed.lowest, observed.highest, weights, floor))
+    return Group(tuple(layers), (*_worth_trying(static), *_worth_trying(per_token)))
+
+
+def _worth_trying(choices: Sequence[Choice]) -> tuple[Choice, ...]:
+    """The one with the least error, and the one that evens the channels out.
+
+    The second often does less harm in the whole model: it is the tokens with a few huge channels, which all others attend
+    to, that it rounds more finely, and an average over tokens hardly shows them.
+    """
+    best = min(choices, key=lambda choice: choice.error)
+    even = [c for c in choices if c.scheme.evens and c is not best and c.error < _MUCH_WORSE * best.error]
+    return (best, *even)
+
+
+def round_weights(layers: Sequence[Dense], scheme: Scheme, observed: Observed) -> list[Int8Weights]:
+    """Round a group's weights for the inputs that the scheme gives them."""
+    if scheme.divisor is None:
+        return [round_optimally(dense.weights, observed.second_moment) for dense in layers]
+    by = scheme.divisor
+    moment = observed.second_moment / np.outer(by, by)
+    return [round_optimally(dense.weights * by[:, None], moment) for dense in layers]
+
+
+def _error(scheme: Scheme, rows: FloatArray, weights: FloatArray, wanted: FloatArray) -> float:
+    divided, scaled = (rows, weights) if scheme.divisor is None else (rows / scheme.divisor, weights * scheme.divisor[:, None])
+    outputs = scheme.apply(divided) @ round_to_nearest(scaled).dequantise()
+    return float(np.sqrt(np.mean((outputs - wanted) ** 2)))

@@ -1,0 +1,88 @@
+"""The choice among candidates: each built, certified and measured; the fastest that passed out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from tritext_export.candidates import Candidate
+from tritext_export.certificate import Certificate, limits_for
+from tritext_export.cost import measure_cost
+from tritext_export.judge import Judge
+from tritext_export.manifest import Canary
+from tritext_export.session import ExportedModel
+from tritext_export.trial import Trial
+from tritext_export.variants import Variant, Variants
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One candidate and what became of it.
+
+    Attributes:
+        candidate: What it is.
+        variant: Its file.
+        inputs: The model's inputs.
+        certificate: How it compares with the checkpoint.
+        canary: A text with its answer.
+        milliseconds: CPU time of a text; None where nothing was measured.
+    """
+
+    candidate: Candidate
+    variant: Variant
+    inputs: tuple[str, ...]
+    certificate: Certificate
+    canary: Canary
+    milliseconds: float | None = None
+
+    def trial(self, chosen: bool) -> Trial:
+        """Say it as tables and reports do."""
+        certificate = self.certificate
+        return Trial(
+            name=self.candidate.name,
+            precision=self.candidate.precision,
+            edits=self.variant.edits,
+            bytes=self.variant.path.stat().st_size,
+            milliseconds=self.milliseconds,
+            accuracy=certificate.export_accuracy,
+            agreement=certificate.agreement,
+            unstable=certificate.unstable,
+            passed=certificate.passed,
+            reason=certificate.reason,
+            chosen=chosen,
+        )
+
+
+def try_candidates(
+    groups: Sequence[Sequence[Candidate]], variants: Variants, judge: Judge, pad_token_id: int
+) -> tuple[Tried, tuple[Trial, ...]]:
+    """Try what suits the target.
+
+    Args:
+        groups: Candidates; within a group the next is tried only where the one before fails.
+        variants: Makes their files.
+        judge: Certifies them.
+        pad_token_id: What fills a row up.
+
+    Returns:
+        The fastest that passed, or the first where none did; and all of them for the record.
+    """
+    tried: list[Tried] = []
+    for group in groups:
+        for candidate in group:
+            tried.append(_try(candidate, variants, judge, pad_token_id))
+            if tried[-1].certificate.passed:
+                break
+    on_cpu = {t.candidate.name: t.variant.path for t in tried if t.candidate.target == "cpu"}
+    if on_cpu and (len(tried) > 1 or tried[0].candidate.precision == "int8"):
+        cost = measure_cost(on_cpu, judge.encoded, pad_token_id, judge.progress)
+        tried = [replace(t, milliseconds=cost.get(t.candidate.name)) for t in tried]
+    passed = [t for t in tried if t.certificate.passed] or tried[:1]
+    chosen = min(passed, key=lambda t: t.milliseconds or 0.0)
+    return chosen, tuple(t.trial(t is chosen and t.certificate.passed) for t in tried)
+
+
+def _try(candidate: Candidate, variants: Variants, judge: Judge, pad_token_id: int) -> Tried:
+    limits = limits_for(candidate.precision, judge.request.limits)
+    variant = variants.build(candidate, limits.agreement)
+    exported = ExportedModel(variant.certified, pad_token_id)
+    certificate, canary = judge.certify(exported, candidate.name, candidate.precision)
+    return Tried(candidate, variant, exported.inputs, certificate, canary)

@@ -1,0 +1,145 @@
+"""The file of every candidate, made from one traced graph. Imports onnx and onnx_ir, and what quantises on demand."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from tritext_export.candidates import Candidate
+from tritext_export.certificate import Activation
+from tritext_export.edits.pipeline import CPU_FUSIONS, edit, fuse_for_cpu
+from tritext_export.encoding import Encoded, padded
+from tritext_export.errors import ExportError, GraphError, TextsError, first_line
+from tritext_export.request import Progress
+
+try:
+    import onnx_ir as ir
+except ImportError as missing:
+    raise GraphError(f"{missing}: install the exporter with `pip install 'tritext[export]'`") from missing
+
+LEAST_CALIBRATION_TEXTS = 16
+MOST_CALIBRATION_TEXTS = 600
+_BATCH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A candidate's file.
+
+    Attributes:
+        path: The ONNX file that would be published.
+        certified: The one to ask on this machine: the same, or for fp16 one that rounds on a CPU as a GPU does.
+        edits: Names of what was done to the graph.
+        layers: Scheme of each group of dense layers, for int8.
+    """
+
+    path: Path
+    certified: Path
+    edits: tuple[str, ...]
+    layers: dict[str, str]
+
+
+class Variants:
+    """All forms of one traced graph."""
+
+    def __init__(
+        self,
+        traced: Path,
+        calibration: Callable[[], Sequence[Encoded]],
+        activation: Activation,
+        pad_token_id: int,
+        without: Collection[str],
+        progress: Progress,
+    ) -> None:
+        """Keep what the forms are made from.
+
+        Args:
+            traced: The traced ``model.onnx``; the forms are written beside it.
+            calibration: Gives texts that the certificate does not use; asked for only where int8 is tried.
+            activation: What turns logits into probabilities.
+            pad_token_id: What fills a row up.
+            without: Graph edits to leave out.
+            progress: Where to tell how far it is.
+        """
+        self._traced = traced
+        self._calibration = calibration
+        self._activation: Activation = activation
+        self._pad_token_id = pad_token_id
+        self._without = without
+        self._progress = progress
+
+    def build(self, candidate: Candidate, agreement: float) -> Variant:
+        """Write a candidate's file.
+
+        Args:
+            candidate: What to make.
+            agreement: For int8, the agreement that its certificate will ask for.
+
+        Raises:
+            GraphError: the graph does not allow it.
+            TextsError: there are too few calibration texts.
+        """
+        path = self._traced.with_name(f"{candidate.name.replace(', ', '-').replace(' ', '-')}.onnx")
+        if candidate.precision == "int8":
+            return self._build_int8(candidate.wanted_agreement(agreement), path)
+        if candidate.target == "cpu":
+            model, edits = self._fused
+            ir.save(model, path)
+            return Variant(path, path, edits, {})
+        model, edits = self._exact
+        if candidate.precision == "fp16":
+            return self._build_half(model, edits, path)
+        ir.save(model, path)
+        return Variant(path, path, edits, {})
+
+    def _build_int8(self, agreement: float, path: Path) -> Variant:
+        _, edits = self._fused
+        try:
+            model, layers = self._quantiser.quantise(agreement)
+        except ExportError:
+            raise
+        except Exception as error:  # ONNX Runtime's and the graph library's errors share no base class
+            raise GraphError(f"int8: {first_line(error)}: use --precision fp32") from error
+        ir.save(model, path)
+        return Variant(path, path, (*edits, "int8-embeddings"), layers)
+
+    def _build_half(self, model: ir.Model, edits: tuple[str, ...], path: Path) -> Variant:
+        from tritext_export.half import emulate, to_half
+
+        half = to_half(ir.to_proto(model))
+        emulated = path.with_name("fp16-emulated.onnx")
+        onnx.save(half, path)
+        onnx.save(emulate(half), emulated)
+        return Variant(path, emulated, (*edits, "fp16"), {})
+
+    @cached_property
+    def _exact(self) -> tuple[ir.Model, tuple[str, ...]]:
+        self._progress.step("editing the graph")
+        model = ir.from_proto(onnx.load(self._traced))
+        return model, edit(model, self._without)
+
+    @cached_property
+    def _fused(self) -> tuple[ir.Model, tuple[str, ...]]:
+        model, edits = self._exact
+        if CPU_FUSIONS in self._without:
+            return model, edits
+        return fuse_for_cpu(model), (*edits, CPU_FUSIONS)
+
+    @cached_property
+    def _quantiser(self) -> Any:
+        from tritext_export.quantisation.quantiser import Quantiser
+
+        texts = sorted(self._calibration(), key=len)
+        if len(texts) < LEAST_CALIBRATION_TEXTS:
+            raise TextsError(
+                f"int8 needs at least {LEAST_CALIBRATION_TEXTS} texts to calibrate on, apart from those that the "
+                f"certificate uses, and there are {len(texts)}: give more --texts, or use --precision fp32"
+            )
+        texts = texts[:: -(-len(texts) // MOST_CALIBRATION_TEXTS)]
+        groups = [texts[i : i + _BATCH] for i in range(0, len(texts), _BATCH)]
+        batches = [padded(group, self._pad_token_id) for group in groups]
+        model, _ = self._fused
+        return Quantiser(model, batches, self._activation, self._progress)

@@ -1,0 +1,136 @@
+"""The quantiser from end to end on small encoders: labels, layers, neighbours, and what it refuses."""
+
+from functools import cache
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+
+from tests.conftest import Silent
+from tests.export.traced import WIDE, Batch, copied, run, texts, trace
+from tritext_export.certificate import Activation
+from tritext_export.edits.pipeline import edit, fuse_for_cpu
+from tritext_export.errors import GraphError
+from tritext_export.quantisation.quantiser import Quantiser
+from tritext_export.quantisation.schemes import describe
+
+WORDS = {"fp32", "static int8", "int8 per token"}
+
+
+@cache
+def fused(family: str, labels: tuple[str, ...] = ("negative", "positive"), **config: object) -> ir.Model:
+    """A model wide enough to quantise, as the quantiser gets it; do not change it."""
+    sizes = {"dim": 64, "hidden_dim": 128} if family == "distilbert" else WIDE
+    model = trace(family, labels, **sizes, **config)
+    edit(model)
+    return fuse_for_cpu(model)
+
+
+def batches(seed: int = 0, count: int = 8) -> list[Batch]:
+    """Texts of mixed lengths, eight a batch."""
+    chance = np.random.default_rng(seed)
+    return [texts(chance.integers(2, 30, 8).tolist(), pad=0, seed=seed + n) for n in range(count)]
+
+
+def quantiser(model: ir.Model, activation: Activation = "softmax") -> Quantiser:
+    """Watch some texts."""
+    return Quantiser(model, batches(), activation, Silent())
+
+
+def labels_of(model: ir.Model, seed: int = 100) -> np.ndarray:  # type: ignore[type-arg]  # of INT64
+    """Labels of texts that nothing was calibrated on."""
+    return np.concatenate([run(model, batch).argmax(axis=1) for batch in batches(seed, 25)])
+
+
+@pytest.mark.parametrize("family", ["bert", "distilbert", "roberta", "modernbert"])
+def test_most_labels_stay(family: str) -> None:
+    model = fused(family)
+    small, layers = quantiser(model).quantise(0.97)
+    assert set(layers.values()) <= WORDS
+    assert set(layers.values()) != {"fp32"}, "something runs on int8"
+    assert [node for node in small.graph if node.op_type == "MatMulIntegerToFloat"]
+    assert (labels_of(small) == labels_of(model)).mean() >= 0.95
+
+
+def test_every_group_of_layers_has_a_word() -> None:
+    model = fused("bert")
+    small, layers = quantiser(model).quantise(0.9)
+    # Query, key and value together, output, and two of the feed-forward; the last layer's query reads one token alone.
+    assert len(layers) == 4 + 5 + 1, list(layers)
+    assert len({name.split("/layer.")[1][:1] for name in layers if "/layer." in name}) == 2
+    kinds = [node.op_type for node in small.graph]
+    assert kinds.count("MatMulIntegerToFloat") + kinds.count("MatMul") == [n.op_type for n in model.graph].count("MatMul")
+
+
+def test_wanting_all_labels_leaves_everything_in_fp32() -> None:
+    model = fused("bert")
+    small, layers = quantiser(model).quantise(1.0)
+    assert set(layers.values()) == {"fp32"}
+    for batch in batches(7, 2):
+        np.testing.assert_allclose(run(small, batch), run(model, batch), atol=1e-5)
+
+
+def test_wanting_more_labels_never_quantises_more() -> None:
+    made = quantiser(fused("bert"))
+    counts = [list(made.quantise(wanted)[1].values()).count("fp32") for wanted in (0.5, 0.99, 0.9999)]
+    assert counts == sorted(counts)
+
+
+@pytest.mark.parametrize(
+    ("labels", "problem_type", "activation"),
+    [(("a", "b", "c"), "multi_label_classification", "sigmoid"), (("stars",), "regression", "none")],
+)
+def test_other_heads(labels: tuple[str, ...], problem_type: str, activation: Activation) -> None:
+    model = fused("bert", labels, problem_type=problem_type)
+    small, layers = quantiser(model, activation).quantise(0.9)
+    assert set(layers.values()) != {"fp32"}
+    before, after = (np.concatenate([run(m, batch) for batch in batches(50, 4)]) for m in (model, small))
+    assert np.abs(after - before).mean() < 0.3 * before.std()
+
+
+def test_no_label_hears_of_its_neighbours() -> None:
+    small, _ = quantiser(fused("bert")).quantise(0.9)
+    together = batches(3, 4)
+    for batch in together:
+        alone = [
+            run(small, {name: array[row : row + 1, : batch["attention_mask"][row].sum()] for name, array in batch.items()})
+            for row in range(8)
+        ]
+        np.testing.assert_allclose(np.concatenate(alone), run(small, batch), atol=0.05)
+
+
+def test_the_model_given_is_left_as_it_was() -> None:
+    model = copied(fused("bert"))
+    before = ir.to_proto(model).SerializeToString(deterministic=True)
+    quantiser(model).quantise(0.9)
+    assert ir.to_proto(model).SerializeToString(deterministic=True) == before
+
+
+def test_the_same_texts_give_the_same_bytes() -> None:
+    one, other = (
+        ir.to_proto(quantiser(copied(fused("bert"))).quantise(0.9)[0]).SerializeToString(deterministic=True)
+        for _ in range(2)
+    )
+    assert one == other
+
+
+def test_weights_that_are_no_numbers_are_named() -> None:
+    model = copied(fused("bert"))
+    dense = next(node for node in model.graph if node.op_type == "MatMul" and node.inputs[1].const_value is not None)  # type: ignore[union-attr]
+    name = str(dense.inputs[1].name)  # type: ignore[union-attr]
+    broken = model.graph.initializers[name].const_value.numpy().copy()  # type: ignore[union-attr]
+    broken[3, 3] = np.nan
+    model.graph.initializers[name].const_value = ir.tensor(broken, name=name)
+    with pytest.raises(GraphError, match=rf"int8: {dense.name}.* NaN or infinity: .*--precision fp32"):
+        quantiser(model)
+
+
+def test_a_model_with_nothing_to_quantise_is_told_so() -> None:
+    model = trace("bert")
+    edit(model)
+    with pytest.raises(GraphError, match=r"int8: .*no matrix of 64 × 64 or more.*--precision fp32"):
+        quantiser(model)
+
+
+def test_the_words_are_those_of_the_schemes() -> None:
+    assert describe(None) in WORDS
