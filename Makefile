@@ -29,7 +29,8 @@ check: $(VENV)/.dev  ## format, lint, types, imports, docs, changelog: the one g
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/gates
 
-bench: $(VENV)/.dev $(CORPUS)  ## what a text costs the embedded server
+bench: $(VENV)/.dev $(CORPUS)  ## what a text costs the exported graphs, and the embedded server
+	@HF_HUB_OFFLINE=1 $(BIN)/python demo/graphs.py --texts $(CORPUS)
 	@$(EXPORT_DEMO)
 	@$(BIN)/tritext serve model_repository --http-port 18000 --grpc-port 18001 --metrics-port 18002 & server=$$!; \
 	trap 'kill $$server; wait $$server' EXIT; \

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import onnx
 import onnx_ir as ir
 import onnxruntime as ort
@@ -21,6 +22,13 @@ from tritext_export.edits.pipeline import CPU_FUSIONS, edit, fuse_for_cpu, tidy
 from tritext_export.encoding import IntArray
 from tritext_export.export import export_model
 from tritext_export.graph import export_onnx
+from tritext_export.labelled import Split
+from tritext_export.quantisation.dense import find_dense
+from tritext_export.quantisation.observation import observe
+from tritext_export.quantisation.plan import group_layers
+from tritext_export.quantisation.rewriting import rewrite
+from tritext_export.quantisation.schemes import STEPS, Static
+from tritext_export.quantisation.weights import round_to_nearest
 from tritext_export.request import EDITS, ExportRequest, Progress, Published
 from tritext_export.sources import resolve
 
@@ -67,7 +75,7 @@ class Exports:
     unedited: Published
 
 
-def export_all(source: str, texts: Path, split: str, folder: Path, progress: Progress) -> Exports:
+def export_all(source: str, texts: Path, split: Split, folder: Path, progress: Progress) -> Exports:
     """Trace the checkpoint and export it to int8 with and without the edits of the graph.
 
     Raises:
@@ -83,7 +91,7 @@ def export_all(source: str, texts: Path, split: str, folder: Path, progress: Pro
                 texts,
                 split,
                 precision="int8",
-                without=without,  # type: ignore[arg-type]
+                without=without,
             ),
             progress,
         )
@@ -120,8 +128,8 @@ def not_kept(exports: Exports, calibration: Sequence[Mapping[str, IntArray]]) ->
     yield "fp32, int32 inputs", Form(_narrow_inputs(traced))
     edited = _edited(traced)
     yield "int8, dynamic on the edited graph", Form(_dynamic(edited))
-    for name, smooth in (("static QDQ", False), ("static QDQ, SmoothQuant", True)):
-        yield f"int8, {name}", Form(_static(edited, name, calibration, smooth), ALL)
+    yield "int8, static QDQ", Form(_static(edited, calibration), ALL)
+    yield "int8, SmoothQuant", Form(_smooth(edited, calibration))
     yield "int8, MatMulNBits", Form(_n_bits(edited))
 
 
@@ -161,15 +169,17 @@ def _narrow_inputs(traced: Path) -> Path:
 
 def _dynamic(source: Path) -> Path:
     path = source.with_name(f"{source.stem}-dynamic.onnx")
-    quantize_dynamic(source, path, per_channel=True, weight_type=QuantType.QInt8)
+    known = {"DefaultTensorType": onnx.TensorProto.FLOAT}  # of what ONNX Runtime's own operators give
+    quantize_dynamic(_unshaped(source), path, per_channel=True, weight_type=QuantType.QInt8, extra_options=known)
     return path
 
 
-def _static(source: Path, name: str, calibration: Sequence[Mapping[str, IntArray]], smooth: bool) -> Path:
-    path = source.with_name(f"{name.replace(', ', '-').replace(' ', '-')}.onnx")
+def _static(source: Path, calibration: Sequence[Mapping[str, IntArray]]) -> Path:
+    """ONNX Runtime's own calibration: one range a tensor from its smallest to its largest value."""
+    path = source.with_name("static.onnx")
     with tempfile.TemporaryDirectory() as folder:
         before = Path(folder) / "before.onnx"
-        onnx.save(onnx.load(source), before)
+        onnx.save(_unshaped(source), before)
         quantize_static(
             before,
             path,
@@ -179,8 +189,26 @@ def _static(source: Path, name: str, calibration: Sequence[Mapping[str, IntArray
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             op_types_to_quantize=["MatMul"],
-            extra_options={"SmoothQuant": smooth, "SmoothQuantFolding": False} if smooth else {},
+            extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT, "MatMulConstBOnly": True},
         )
+    return path
+
+
+def _smooth(source: Path, calibration: Sequence[Mapping[str, IntArray]]) -> Path:
+    """Every layer static, its range shared evenly between channels and weights: SmoothQuant with its usual half."""
+    path = source.with_name("smooth.onnx")
+    model = ir.load(source)
+    groups = group_layers(find_dense(model))
+    observed = observe(model, [str(group[0].input.name) for group in groups], calibration)
+    for group in groups:
+        seen = observed[str(group[0].input.name)]
+        strongest = np.max([np.abs(dense.weights).max(axis=1) for dense in group], axis=0)
+        divisor = np.sqrt(np.maximum(-seen.lowest, seen.highest) / np.maximum(strongest, 1e-5)).clip(1e-5)
+        low, high = min(float((seen.lowest / divisor).min()), 0.0), float((seen.highest / divisor).max())
+        scheme = Static(divisor, (high - low) / STEPS, round(-low / (high - low) * STEPS))
+        rewrite(model, group, scheme, [round_to_nearest(dense.weights * divisor[:, None]) for dense in group])
+    tidy(model)
+    ir.save(model, path)
     return path
 
 
@@ -190,6 +218,13 @@ def _n_bits(source: Path) -> Path:
     quantiser.process()
     onnx.save(quantiser.model.model, path)
     return path
+
+
+def _unshaped(source: Path) -> onnx.ModelProto:
+    """Leave out the shapes that ONNX Runtime wrote beside its fusions: some are wrong, and quantising trips on them."""
+    model = onnx.load(source)
+    del model.graph.value_info[:]
+    return model
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]  # ONNX Runtime brings no types

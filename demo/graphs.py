@@ -5,6 +5,7 @@ Usage: python demo/graphs.py [--source SOURCE] [--texts FILE] [--work DIR] [--no
 
 import argparse
 import json
+import logging
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -28,14 +29,14 @@ from tritext_export.edits.pipeline import edit
 from tritext_export.encoding import Encoded, padded
 from tritext_export.errors import ExportError
 from tritext_export.export import CALIBRATION
-from tritext_export.labelled import read_examples, select
+from tritext_export.labelled import Split, read_examples, select
 from tritext_export.request import Progress
 from tritext_export.roofline import Operations, count_operations, measure_peak
 from tritext_export.session import ExportedTokenizer
 from tritext_export.sources import read_json
 from tritext_serve.front.planner import padding, plan
 
-FloatArray = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 # Texts a batch, most texts measured, and batches a session runs before it is the next one's turn.
 SETTINGS = ((16, 240, 1), (1, 96, 16))
 NEIGHBOURS = 32
@@ -78,7 +79,9 @@ class Kept:
 def main(arguments: Sequence[str]) -> None:
     """Make the forms, measure them, print the figures."""
     args = _parse(arguments)
-    console, progress = Console(highlight=False, soft_wrap=True), ConsoleProgress()
+    logging.disable(logging.WARNING)  # ONNX Runtime's quantisers tell the root logger what they do
+    wide = None if sys.stdout.isatty() else 140  # of a file or a pipe, where nobody's window is too narrow
+    console, progress = Console(highlight=False, soft_wrap=True, width=wide), ConsoleProgress()
     exports = export_all(args.source, args.texts, args.split, args.work, progress)
     material = read_material(exports, args.texts, args.split)
     progress.step("making the other forms")
@@ -103,12 +106,12 @@ def main(arguments: Sequence[str]) -> None:
         args.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
-def read_material(exports: Exports, texts: Path, split: str) -> Material:
+def read_material(exports: Exports, texts: Path, split: Split) -> Material:
     """Tokenise the texts with the published tokenizer."""
     manifest = read_json(exports.edited.directory / "manifest.json")
     tokenizer = ExportedTokenizer(exports.edited.directory / "tokenizer.json", int(manifest["max_length"]))
     found = read_examples(texts)
-    chosen, others = (select(found, s) for s in (split, CALIBRATION[split]))  # type: ignore[arg-type, index]
+    chosen, others = (select(found, s) for s in (split, CALIBRATION[split]))
     return Material(
         tokenizer.encode(chosen), tokenizer.encode(others), int(manifest["pad_token_id"]), manifest["activation"]
     )
@@ -121,7 +124,7 @@ def compare_labels(
     count = len(material.encoded)
     by_length = np.argsort([len(e) for e in material.encoded], kind="stable")
     orders = (_cut(by_length, SETTINGS[0][0]), _cut(np.random.default_rng(0).permutation(count), NEIGHBOURS))
-    answers: dict[str, list[FloatArray]] = {
+    answers: dict[str, list[Doubles]] = {
         name: [_probabilities(session, order, material) for order in orders]
         for name, session in progress.track(sessions.items(), len(sessions), "comparing labels")
     }
@@ -195,6 +198,7 @@ def show(console: Console, report: Mapping[str, Any]) -> None:
         "dynamic ÷ it",
     )
     table = Table(*columns, box=None, pad_edge=False)
+    table.columns[0].no_wrap = True
     for column in table.columns[1:]:
         column.justify = "right"
     for name, form in report["forms"].items():
@@ -240,8 +244,8 @@ def _cut(order: npt.NDArray[np.intp], size: int) -> list[npt.NDArray[np.intp]]:
 
 def _probabilities(
     session: ort.InferenceSession, batches: Sequence[npt.NDArray[np.intp]], material: Material
-) -> FloatArray:
-    answers: dict[int, FloatArray] = {}
+) -> Doubles:
+    answers: dict[int, npt.NDArray[np.float32]] = {}
     for batch in batches:
         arrays: Batch = padded([material.encoded[i] for i in batch], material.pad_token_id)
         logits = session.run(["logits"], feeds(session, arrays))[0]
@@ -249,7 +253,7 @@ def _probabilities(
     return probabilities(np.stack([answers[i] for i in range(len(answers))]), material.activation)
 
 
-def _kept(reference: FloatArray, sorted_: FloatArray, mixed: FloatArray) -> Kept:
+def _kept(reference: Doubles, sorted_: Doubles, mixed: Doubles) -> Kept:
     true, one, two = (p.argmax(axis=1) for p in (reference, sorted_, mixed))
     worst = max(np.abs(p - reference).max() for p in (sorted_, mixed))
     return Kept(float((one == true).mean()), int((one != two).sum()), float(worst))

@@ -7,7 +7,8 @@ from tritext_export.errors import SourceError
 
 Target = Literal["cpu", "gpu"]
 Precision = Literal["auto", "fp32", "fp16", "int8"]
-TARGETS: dict[str, Target] = {"cpu": "cpu"} | dict.fromkeys(("gpu", "t4", "l4", "a10", "a100", "h100", "h200"), "gpu")
+_GPUS = ("gpu", "t4", "l4", "a10", "a100", "h100", "h200")
+TARGETS: dict[str, Target] = {"cpu": "cpu", **dict.fromkeys(_GPUS, "gpu")}
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 

@@ -85,17 +85,17 @@ class Draft:
         from tritext_export.graph import export_onnx
         from tritext_export.inspection import inspect
         from tritext_export.selection import try_candidates
-        from tritext_export.variants import Variants
+        from tritext_export.variants import Traced, Variants
 
         request = self.request
         judge.progress.step("exporting to ONNX")
-        traced = export_onnx(self.checkpoint, folder, request.opset)
-        inspect(traced)
+        path = export_onnx(self.checkpoint, folder, request.opset)
+        inspect(path)
+        vocabulary = int(self.checkpoint.model.config.vocab_size)
         variants = Variants(
-            traced,
+            Traced(path, self.pad_token_id, vocabulary, self.max_length),
             lambda: encode(self.checkpoint, tokenizer, calibration, self.max_length),
             self.activation,
-            self.pad_token_id,
             request.without,
             judge.progress,
         )

@@ -145,7 +145,7 @@ def _begins(node: NodeProto, ranks: dict[str, int]) -> bool:
         return ranks.get(node.input[0], 0) >= 2
     if node.op_type in ("MatMul", "Gemm"):
         return any(ranks.get(name) == 2 for name in node.input[:2])
-    return node.op_type == "EmbedLayerNormalization"
+    return bool(node.op_type == "EmbedLayerNormalization")
 
 
 def _normalisations(nodes: Sequence[NodeProto], constants: set[str]) -> set[int]:

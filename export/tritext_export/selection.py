@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from tritext_export.candidates import Candidate
 from tritext_export.certificate import Certificate, limits_for
 from tritext_export.cost import measure_cost
+from tritext_export.errors import EngineError, GraphError
 from tritext_export.judge import Judge
 from tritext_export.manifest import Canary
 from tritext_export.session import ExportedModel
@@ -64,20 +65,45 @@ def try_candidates(
 
     Returns:
         The fastest that passed, or the first where none did; and all of them for the record.
+
+    Raises:
+        ExportError: none could be made.
     """
-    tried: list[Tried] = []
-    for group in groups:
-        for candidate in group:
-            tried.append(_try(candidate, variants, judge, pad_token_id))
-            if tried[-1].certificate.passed:
-                break
+    tried, unfit = _try_groups(groups, variants, judge, pad_token_id)
     on_cpu = {t.candidate.name: t.variant.path for t in tried if t.candidate.target == "cpu"}
     if on_cpu and (len(tried) > 1 or tried[0].candidate.precision == "int8"):
         cost = measure_cost(on_cpu, judge.encoded, pad_token_id, judge.progress)
         tried = [replace(t, milliseconds=cost.get(t.candidate.name)) for t in tried]
     passed = [t for t in tried if t.certificate.passed] or tried[:1]
     chosen = min(passed, key=lambda t: t.milliseconds or 0.0)
-    return chosen, tuple(t.trial(t is chosen and t.certificate.passed) for t in tried)
+    return chosen, (*unfit, *(t.trial(t is chosen and t.certificate.passed) for t in tried))
+
+
+def _try_groups(
+    groups: Sequence[Sequence[Candidate]], variants: Variants, judge: Judge, pad_token_id: int
+) -> tuple[list[Tried], list[Trial]]:
+    """Try group after group; a form that the graph does not allow is noted as long as another group has one."""
+    tried: list[Tried] = []
+    unfit: dict[str, Exception] = {}
+    for group in groups:
+        for candidate in group:
+            if candidate.precision in unfit:
+                continue
+            try:
+                tried.append(_try(candidate, variants, judge, pad_token_id))
+            except (GraphError, EngineError) as error:
+                unfit[candidate.precision] = error
+            else:
+                if tried[-1].certificate.passed:
+                    break
+    if not tried:
+        raise next(iter(unfit.values()))
+    return tried, [_unfit(precision, error) for precision, error in unfit.items()]
+
+
+def _unfit(precision: str, error: Exception) -> Trial:
+    """Say why there is no file to try."""
+    return Trial(precision, precision, (), 0, None, None, None, 0, passed=False, reason=str(error))
 
 
 def _try(candidate: Candidate, variants: Variants, judge: Judge, pad_token_id: int) -> Tried:

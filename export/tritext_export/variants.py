@@ -10,7 +10,7 @@ import onnx
 
 from tritext_export.candidates import Candidate
 from tritext_export.certificate import Activation
-from tritext_export.edits.pipeline import CPU_FUSIONS, edit, fuse_for_cpu
+from tritext_export.edits.pipeline import CPU_FUSIONS, edit, fuse_for_cpu, tidy
 from tritext_export.encoding import Encoded, padded
 from tritext_export.errors import ExportError, GraphError, TextsError, first_line
 from tritext_export.request import Progress
@@ -22,7 +22,25 @@ except ImportError as missing:
 
 LEAST_CALIBRATION_TEXTS = 16
 MOST_CALIBRATION_TEXTS = 600
+INT8_EMBEDDINGS = "int8-embeddings"
 _BATCH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A graph as the exporter traced it, and what its inputs may be.
+
+    Attributes:
+        path: The ONNX file.
+        pad_token_id: What fills a row up.
+        vocabulary: How many token ids there are.
+        longest: Longest text in tokens.
+    """
+
+    path: Path
+    pad_token_id: int
+    vocabulary: int
+    longest: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +65,24 @@ class Variants:
 
     def __init__(
         self,
-        traced: Path,
+        traced: Traced,
         calibration: Callable[[], Sequence[Encoded]],
         activation: Activation,
-        pad_token_id: int,
         without: Collection[str],
         progress: Progress,
     ) -> None:
         """Keep what the forms are made from.
 
         Args:
-            traced: The traced ``model.onnx``; the forms are written beside it.
+            traced: The graph; the forms are written beside its file.
             calibration: Gives texts that the certificate does not use; asked for only where int8 is tried.
             activation: What turns logits into probabilities.
-            pad_token_id: What fills a row up.
             without: Graph edits to leave out.
             progress: Where to tell how far it is.
         """
         self._traced = traced
         self._calibration = calibration
         self._activation: Activation = activation
-        self._pad_token_id = pad_token_id
         self._without = without
         self._progress = progress
 
@@ -82,7 +97,7 @@ class Variants:
             GraphError: the graph does not allow it.
             TextsError: there are too few calibration texts.
         """
-        path = self._traced.with_name(f"{candidate.name.replace(', ', '-').replace(' ', '-')}.onnx")
+        path = self._traced.path.with_name(f"{candidate.name.replace(', ', '-').replace(' ', '-')}.onnx")
         if candidate.precision == "int8":
             return self._build_int8(candidate.wanted_agreement(agreement), path)
         if candidate.target == "cpu":
@@ -96,15 +111,20 @@ class Variants:
         return Variant(path, path, edits, {})
 
     def _build_int8(self, agreement: float, path: Path) -> Variant:
+        from tritext_export.quantisation.embeddings import shrink_embeddings
+
         _, edits = self._fused
         try:
             model, layers = self._quantiser.quantise(agreement)
+            if shrink_embeddings(model):
+                tidy(model)
+                edits = (*edits, INT8_EMBEDDINGS)
         except ExportError:
             raise
         except Exception as error:  # ONNX Runtime's and the graph library's errors share no base class
             raise GraphError(f"int8: {first_line(error)}: use --precision fp32") from error
         ir.save(model, path)
-        return Variant(path, path, (*edits, "int8-embeddings"), layers)
+        return Variant(path, path, edits, layers)
 
     def _build_half(self, model: ir.Model, edits: tuple[str, ...], path: Path) -> Variant:
         from tritext_export.half import emulate, to_half
@@ -118,15 +138,26 @@ class Variants:
     @cached_property
     def _exact(self) -> tuple[ir.Model, tuple[str, ...]]:
         self._progress.step("editing the graph")
-        model = ir.from_proto(onnx.load(self._traced))
-        return model, edit(model, self._without)
+        model = ir.from_proto(onnx.load(self._traced.path))
+        edits = edit(model, self._without)
+        if edits:
+            self._prove(model)
+        return model, edits
+
+    def _prove(self, model: ir.Model) -> None:
+        """Hold an edited graph against the traced one, up to the longest text."""
+        from tritext_export.edits.proof import require_same
+
+        require_same(ir.from_proto(onnx.load(self._traced.path)), model, self._traced.vocabulary, self._traced.longest)
 
     @cached_property
     def _fused(self) -> tuple[ir.Model, tuple[str, ...]]:
         model, edits = self._exact
         if CPU_FUSIONS in self._without:
             return model, edits
-        return fuse_for_cpu(model), (*edits, CPU_FUSIONS)
+        fused = fuse_for_cpu(model)
+        self._prove(fused)
+        return fused, (*edits, CPU_FUSIONS)
 
     @cached_property
     def _quantiser(self) -> Any:
@@ -140,6 +171,6 @@ class Variants:
             )
         texts = texts[:: -(-len(texts) // MOST_CALIBRATION_TEXTS)]
         groups = [texts[i : i + _BATCH] for i in range(0, len(texts), _BATCH)]
-        batches = [padded(group, self._pad_token_id) for group in groups]
+        batches = [padded(group, self._traced.pad_token_id) for group in groups]
         model, _ = self._fused
         return Quantiser(model, batches, self._activation, self._progress)

@@ -40,7 +40,8 @@ def model(int8_repository: Path) -> ExportedModel:
 @pytest.fixture(scope="module")
 def alone(model: ExportedModel, encoded: Sequence[Encoded]) -> npt.NDArray[np.intp]:
     """Labels of the sentences one by one."""
-    return np.concatenate([model.logits([one]) for one in encoded]).argmax(axis=1)
+    labels: npt.NDArray[np.intp] = np.concatenate([model.logits([one]) for one in encoded]).argmax(axis=1)
+    return labels
 
 
 def test_int8_was_chosen_and_is_small(int8_repository: Path) -> None:

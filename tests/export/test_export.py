@@ -21,10 +21,10 @@ from transformers import (
 
 from tests.conftest import Silent, load_json
 from tests.export.conftest import MakeCheckpoint, tiny_tokenizer
-from tritext_export.draft import equal_lengths
 from tritext_export.encoding import Encoded
 from tritext_export.errors import CertificateError, ExportError, SourceError, TextsError
 from tritext_export.export import choose_labels, export_model
+from tritext_export.judge import equal_lengths
 from tritext_export.request import ExportRequest
 from tritext_export.session import ExportedModel
 from tritext_serve.repository import MODEL_FILES, MODEL_FOLDERS, VERSION_FILES

@@ -21,12 +21,13 @@ IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
 Batch = dict[str, IntArray]
 # Large enough for the quantiser to care, see dense.SMALLEST.
-WIDE = {"hidden_size": 64, "intermediate_size": 128}
+WIDE: dict[str, Any] = {"hidden_size": 64, "intermediate_size": 128}
 
 
 def trace(family: str, labels: tuple[str, ...] = ("negative", "positive"), **config: Any) -> ir.Model:
     """Give a fresh copy of the graph that optimum traces of a small model."""
-    return ir.from_proto(_traced(family, labels, tuple(sorted(config.items()))))
+    model: ir.Model = ir.from_proto(_traced(family, labels, tuple(sorted(config.items()))))
+    return model
 
 
 @functools.cache
@@ -39,7 +40,8 @@ def _traced(family: str, labels: tuple[str, ...], config: tuple[tuple[str, Any],
 
 def copied(model: ir.Model) -> ir.Model:
     """Give a copy that shares nothing with the original."""
-    return ir.from_proto(ir.to_proto(model))
+    copy: ir.Model = ir.from_proto(ir.to_proto(model))
+    return copy
 
 
 def run(model: ir.Model, batch: dict[str, npt.NDArray[Any]], outputs: tuple[str, ...] = ("logits",)) -> FloatArray:

@@ -15,11 +15,26 @@ import onnx_ir as ir
 from tritext_export.edits.shapes import Probes, probe
 from tritext_export.edits.values import add_constant, attribute, constant
 
-_ROWWISE = frozenset(
-    "Add Sub Mul Div Pow Where Erf Gelu Tanh Sigmoid Relu Sqrt Neg Abs Cast Identity Exp Reciprocal Max Min Clip".split()
+_ARITHMETIC = (
+    "Add",
+    "Sub",
+    "Mul",
+    "Div",
+    "Pow",
+    "Where",
+    "Sqrt",
+    "Neg",
+    "Abs",
+    "Exp",
+    "Reciprocal",
+    "Max",
+    "Min",
+    "Clip",
 )
+_ROWWISE = frozenset((*_ARITHMETIC, "Clip", "Erf", "Gelu", "Tanh", "Sigmoid", "Relu", "Cast", "Identity"))
 # Which inputs of a node are to hold index 0 of which of their axes.
 Wanted = list[tuple[int, int]]
+_Rule = Callable[[ir.Node, int], Wanted | None]
 
 
 def keep_first_token(model: ir.Model) -> int:
@@ -51,9 +66,7 @@ def _agreed_axis(node: ir.Node, requests: dict[tuple[ir.Node, int], int]) -> int
     return axes.pop() if len(axes) == 1 and not leaves else None
 
 
-def _cut(
-    graph: ir.Graph, requests: Iterable[tuple[tuple[ir.Node, int], int]], narrowed: set[ir.Node]
-) -> None:
+def _cut(graph: ir.Graph, requests: Iterable[tuple[tuple[ir.Node, int], int]], narrowed: set[ir.Node]) -> None:
     """Slice what is wanted narrow but computed for all tokens, once a value."""
     cuts: dict[tuple[ir.Value, int], ir.Value] = {}
     for (reader, index), axis in requests:
@@ -90,7 +103,8 @@ class _Rules:
     def __init__(self, graph: ir.Graph, probes: Probes) -> None:
         self._graph = graph
         self._probes = probes
-        self._rules: dict[str, Callable[[ir.Node, int], Wanted | None]] = {
+        self._rules: dict[str, _Rule] = dict.fromkeys(_ROWWISE, self._rowwise)
+        self._rules |= {
             "LayerNormalization": self._before_last_axis,
             "Softmax": self._before_last_axis,
             "MatMul": self._matmul,
@@ -99,7 +113,7 @@ class _Rules:
             "Gather": self._gather,
             "Slice": self._slice,
             "Concat": self._concat,
-        } | dict.fromkeys(_ROWWISE, self._rowwise)
+        }
 
     def picks_first(self, node: ir.Node) -> bool:
         """Tell whether a node takes index 0 along axis 1 of a value [texts, tokens, width]."""

@@ -45,5 +45,5 @@ def fuse(model: ir.Model, without: tuple[str, ...] = SLOWER) -> ir.Model:
             providers=["CPUExecutionProvider"],
             disabled_optimizers=list(without),
         )
-        fused = ir.from_proto(ir.to_proto(ir.load(path)))  # read whole, so that the file may go
+        fused: ir.Model = ir.from_proto(ir.to_proto(ir.load(path)))  # read whole, so that the file may go
     return fused

@@ -5,6 +5,8 @@ computes on all of it. Additions broadcast by themselves, so an ``Expand`` whose
 of the full shape is left out.
 """
 
+import operator
+
 import onnx_ir as ir
 
 from tritext_export.edits.shapes import Probes, probe
@@ -37,9 +39,9 @@ def _reader_copes(node: ir.Node, value: ir.Value, probes: Probes) -> bool:
     shape = probes[str(value.name)].first
     for other in node.inputs:
         seen = None if other is None or other is value or constant(other) is not None else probes.get(str(other.name))
-        if seen and len(seen.first) == len(shape) and all(a >= b for a, b in zip(seen.first, shape, strict=True)):
-            if not _follows_expand(other):
-                return True
+        as_wide = seen and len(seen.first) == len(shape) and all(map(operator.ge, seen.first, shape))
+        if as_wide and not _follows_expand(other):
+            return True
     return _meets_full_shape(node.outputs[0], probes)
 
 

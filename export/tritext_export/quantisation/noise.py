@@ -15,6 +15,7 @@ FloatArray = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 # For regression, where no label can flip: noise a text, in standard deviations of the outputs.
 REGRESSION_NOISE = 0.05
+_SILENCE = 1e-12
 
 
 def margins(logits: FloatArray, activation: Activation) -> Doubles:
@@ -66,7 +67,7 @@ def predict_agreement(margin: Doubles, noise: float) -> float:
         margin: Of each text.
         noise: Its standard deviation.
     """
-    if noise <= 0:
+    if noise < _SILENCE:
         return 1.0
     flips = [0.5 * math.erfc(m / noise / math.sqrt(2)) for m in margin]
     return 1 - sum(flips) / len(flips)

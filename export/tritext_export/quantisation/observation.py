@@ -11,6 +11,7 @@ import onnx_ir as ir
 import onnxruntime as ort
 
 from tritext_export.edits.values import Array
+from tritext_export.errors import GraphError
 from tritext_export.quantisation.weights import FloatArray
 
 # Rows kept of each input to try schemes on.
@@ -51,15 +52,16 @@ class Observed:
         self.samples.append(tokens[chance.permutation(len(tokens))[:_ROWS_A_BATCH]])
 
 
-def observe(
-    model: ir.Model, values: Sequence[str], batches: Iterable[Mapping[str, Array]]
-) -> dict[str, Observed]:
+def observe(model: ir.Model, values: Sequence[str], batches: Iterable[Mapping[str, Array]]) -> dict[str, Observed]:
     """Run batches and gather what the named values were.
 
     Args:
         model: With every value named that is asked for.
         values: Names of FP32 values [texts, tokens, channels], or [texts, 1, channels] for the first token's own.
         batches: The model's inputs, ``attention_mask`` among them.
+
+    Raises:
+        GraphError: a value is no number.
     """
     watched = ir.from_proto(ir.to_proto(model))
     by_name = {output.name: output for node in watched.graph for output in node.outputs}
@@ -78,6 +80,8 @@ def observe(
         real = batch["attention_mask"].astype(bool)
         for name, array in zip(values, session.run(list(values), {name: batch[name] for name in inputs}), strict=True):
             tokens = array[real] if array.shape[:2] == real.shape else array.reshape(-1, array.shape[-1])
+            if not np.isfinite(tokens).all():
+                raise GraphError(f"int8: {name} is NaN or infinity on a calibration text: mend the checkpoint")
             _gather(found, name, tokens).add(tokens, chance)
     return found
 
@@ -86,6 +90,8 @@ def _gather(found: dict[str, Observed], name: str, tokens: FloatArray) -> Observ
     if name not in found:
         width = tokens.shape[-1]
         found[name] = Observed(
-            np.full(width, np.inf, np.float32), np.full(width, -np.inf, np.float32), np.zeros((width, width), np.float32)
+            np.full(width, np.inf, np.float32),
+            np.full(width, -np.inf, np.float32),
+            np.zeros((width, width), np.float32),
         )
     return found[name]

@@ -1,21 +1,24 @@
-"""Which schemes are worth trying for which dense layers: what was observed in, a few schemes a group out. Pure numpy but for the layers' own type.
+"""Which schemes are worth trying for which dense layers: what was observed in, a few schemes a group out.
 
 Every proposal is tried on sampled tokens: how far are the layer's outputs from fp32's. Local errors order the
-proposals well; whether the labels hold, only the whole model tells (``search``).
+proposals well; whether the labels hold, only the whole model tells (``quantiser``).
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import onnx_ir as ir
 
+from tritext_export.edits.values import attribute
 from tritext_export.quantisation.dense import Dense
 from tritext_export.quantisation.observation import Observed
 from tritext_export.quantisation.schemes import FloatArray, Scheme, per_token_schemes, static_schemes
 from tritext_export.quantisation.weights import Int8Weights, round_optimally, round_to_nearest
 
 # The lowest value of the activations that have one, with a margin for rounding.
-FLOORS = {"Gelu": -0.171, "FastGelu": -0.171, "QuickGelu": -0.171, "Relu": 0.0}
+FLOORS = {"Gelu": -0.171, "FastGelu": -0.171, "Relu": 0.0}
+_QUICK_FLOOR = -0.279  # of x · sigmoid(x); QuickGelu's alpha divides it
 
 _MUCH_WORSE = 1.5
 
@@ -62,8 +65,7 @@ def group_layers(layers: Iterable[Dense]) -> list[tuple[Dense, ...]]:
 def choose_schemes(layers: Sequence[Dense], observed: Observed) -> Group:
     """Find the best scheme of each kind for a group."""
     weights = np.concatenate([dense.weights for dense in layers], axis=1)
-    producer = layers[0].input.producer()
-    floor = None if producer is None else FLOORS.get(producer.op_type)
+    floor = _floor(layers[0].input.producer())
     rows = observed.rows
     wanted = rows @ weights
     span = float(np.sqrt(np.mean(wanted**2))) or 1.0
@@ -76,11 +78,18 @@ def choose_schemes(layers: Sequence[Dense], observed: Observed) -> Group:
     return Group(tuple(layers), (*_worth_trying(static), *_worth_trying(per_token)))
 
 
+def _floor(producer: ir.Node | None) -> float | None:
+    """Tell what no output of an operation is ever below, where it promises anything."""
+    if producer is not None and producer.op_type == "QuickGelu":
+        return _QUICK_FLOOR / float(attribute(producer, "alpha", 1.702))
+    return None if producer is None else FLOORS.get(producer.op_type)
+
+
 def _worth_trying(choices: Sequence[Choice]) -> tuple[Choice, ...]:
     """The one with the least error, and the one that evens the channels out.
 
-    The second often does less harm in the whole model: it is the tokens with a few huge channels, which all others attend
-    to, that it rounds more finely, and an average over tokens hardly shows them.
+    The second often does less harm in the whole model: it is the tokens with a few huge channels, which all others
+    attend to, that it rounds more finely, and an average over tokens hardly shows them.
     """
     best = min(choices, key=lambda choice: choice.error)
     even = [c for c in choices if c.scheme.evens and c is not best and c.error < _MUCH_WORSE * best.error]
@@ -97,6 +106,8 @@ def round_weights(layers: Sequence[Dense], scheme: Scheme, observed: Observed) -
 
 
 def _error(scheme: Scheme, rows: FloatArray, weights: FloatArray, wanted: FloatArray) -> float:
-    divided, scaled = (rows, weights) if scheme.divisor is None else (rows / scheme.divisor, weights * scheme.divisor[:, None])
+    divided, scaled = (
+        (rows, weights) if scheme.divisor is None else (rows / scheme.divisor, weights * scheme.divisor[:, None])
+    )
     outputs = scheme.apply(divided) @ round_to_nearest(scaled).dequantise()
     return float(np.sqrt(np.mean((outputs - wanted) ** 2)))

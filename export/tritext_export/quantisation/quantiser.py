@@ -15,8 +15,8 @@ import onnxruntime as ort
 from tritext_export.certificate import Activation
 from tritext_export.edits.pipeline import tidy
 from tritext_export.edits.values import Array
-from tritext_export.quantisation.dense import Dense, find_dense
-from tritext_export.quantisation.embeddings import shrink_embeddings
+from tritext_export.errors import GraphError
+from tritext_export.quantisation.dense import SMALLEST, Dense, find_dense
 from tritext_export.quantisation.noise import margins, measure_noise, predict_agreement
 from tritext_export.quantisation.observation import Observed, observe
 from tritext_export.quantisation.path import Option, choose_options
@@ -29,8 +29,8 @@ from tritext_export.request import Progress
 Batch = Mapping[str, Array]
 # Calibration texts on which every option is tried in the whole model.
 TRIED_TEXTS = 64
-# Time of a token, in nanoseconds: products at the peak that ONNX Runtime 1.31 reaches on one core with VNNI, passes over
-# activations as measured there (docs/performance.md). Only their ratios matter.
+# Time of a token, in nanoseconds: products at the peak that ONNX Runtime 1.31 reaches on one core with VNNI, passes
+# over activations as measured there (docs/performance.md). Only their ratios matter.
 _INT8_OPERATION, _FP32_OPERATION, _PASS = 1 / 420, 1 / 105, 0.2
 
 
@@ -45,9 +45,7 @@ class _Way:
 class Quantiser:
     """Everything known of one model's layers."""
 
-    def __init__(
-        self, model: ir.Model, batches: Sequence[Batch], activation: Activation, progress: Progress
-    ) -> None:
+    def __init__(self, model: ir.Model, batches: Sequence[Batch], activation: Activation, progress: Progress) -> None:
         """Observe the calibration texts.
 
         Args:
@@ -55,13 +53,16 @@ class Quantiser:
             batches: Inputs of calibration texts, of mixed lengths.
             activation: What turns logits into probabilities.
             progress: Where to tell how far it is.
+
+        Raises:
+            GraphError: there is nothing to quantise, or numbers that are none.
         """
         self._model = model
         self._activation: Activation = activation
         self._progress = progress
-        self._inputs = [i.name for i in model.graph.inputs]
+        self._inputs = [str(i.name) for i in model.graph.inputs]
         self._batches = [{name: batch[name] for name in self._inputs} for batch in batches]
-        layers = group_layers(find_dense(model))
+        layers = group_layers(_require_numbers(find_dense(model)))
         names = [str(group[0].input.name) for group in layers]
         masks = [dict(batch) for batch in batches]
         tracked = progress.track(masks, len(masks), "watching activations")
@@ -101,7 +102,6 @@ class Quantiser:
         chosen = choose_options(options, lambda noise: predict_agreement(margin, noise**0.5), wanted)
         schemes = [ways[i].scheme for ways, i in zip(self._ways, chosen, strict=True)]
         model = self._rewritten(zip(self._groups, schemes, strict=True))
-        shrink_embeddings(model)
         tidy(model)
         names = {g.name: describe(s) for g, s in zip(self._groups, schemes, strict=True)}
         return model, names
@@ -115,7 +115,7 @@ class Quantiser:
         yield _Way(None, Option(0.0, tokens * _cost(group.layers, None)))
 
     def _rewritten(self, schemes: Iterable[tuple[Group, Scheme | None]]) -> ir.Model:
-        model = ir.from_proto(ir.to_proto(self._model))
+        model: ir.Model = ir.from_proto(ir.to_proto(self._model))
         layers = {dense.name: dense for dense in find_dense(model)}
         for group, scheme in schemes:
             if scheme is not None:
@@ -128,6 +128,20 @@ class Quantiser:
             observed: Observed = self._observed[str(group.layers[0].input.name)]
             self._rounded[key] = round_weights(group.layers, scheme, observed)
         return self._rounded[key]
+
+
+def _require_numbers(layers: Iterable[Dense]) -> list[Dense]:
+    """Refuse a model without dense layers, or with weights that no scale can hold."""
+    found = list(layers)
+    if not found:
+        raise GraphError(
+            f"int8: the model has no matrix of {SMALLEST} × {SMALLEST} or more, so nothing is gained: use "
+            "--precision fp32"
+        )
+    for dense in found:
+        if not np.isfinite(dense.weights).all():
+            raise GraphError(f"int8: the weights of {dense.name} hold NaN or infinity: mend the checkpoint")
+    return found
 
 
 def _cost(layers: Sequence[Dense], scheme: Scheme | None) -> float:

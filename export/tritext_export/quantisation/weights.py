@@ -1,7 +1,7 @@
 """Weights to int8, a scale an output column. Pure numpy.
 
-``round_optimally`` is GPTQ (Frantar et al., 2023, https://arxiv.org/abs/2210.17323): each input's rounding error is made good by the
-weights not yet rounded, weighed by how inputs go together in real texts.
+``round_optimally`` is GPTQ (Frantar et al., 2023, https://arxiv.org/abs/2210.17323): each input's rounding error is
+made good by the weights not yet rounded, weighed by how inputs go together in real texts.
 """
 
 from dataclasses import dataclass
@@ -89,4 +89,5 @@ def _scale(weights: FloatArray) -> FloatArray:
 
 
 def _rounded(values: npt.NDArray[np.floating]) -> npt.NDArray[np.int8]:  # type: ignore[type-arg]  # of any width
-    return np.clip(np.rint(values), -LARGEST, LARGEST).astype(np.int8)
+    result: npt.NDArray[np.int8] = np.clip(np.rint(values), -LARGEST, LARGEST).astype(np.int8)
+    return result

@@ -84,16 +84,7 @@ def find_source(repository: Path, name: str) -> EngineSource:
         raise EngineError(
             f"{front / CERTIFICATE_FILE}: it did not pass: an engine is made from a certified version only"
         )
-    if manifest.get("precision") != "fp32":
-        raise EngineError(
-            f"{name} version {version} is {manifest.get('precision')}: an engine is made from the fp32 graph; export "
-            "that one with --target gpu --precision fp32, under another --name"
-        )
-    if manifest.get("target") != "gpu":
-        raise EngineError(
-            f"{name} version {version} is made for CPUs, with operators that only ONNX Runtime has: export it with "
-            "--target gpu --precision fp32"
-        )
+    _require_standard_fp32(name, version, manifest)
     model = classifier / MODEL_FILE
     listed = manifest.get("files", {}).get(str(model.relative_to(repository)))
     if not model.is_file() or sha256(model) != listed:
@@ -109,6 +100,20 @@ def find_source(repository: Path, name: str) -> EngineSource:
         max_tokens=max([GPU_BATCH_TOKENS, *budgets]),
         max_texts=max(texts for _, texts in settings),
     )
+
+
+def _require_standard_fp32(name: str, version: int, manifest: Mapping[str, Any]) -> None:
+    """Refuse graphs that TensorRT's parser does not read."""
+    if manifest.get("precision") != "fp32":
+        raise EngineError(
+            f"{name} version {version} is {manifest.get('precision')}: an engine is made from the fp32 graph; export "
+            "that one with --target gpu --precision fp32, under another --name"
+        )
+    if manifest.get("target") != "gpu":
+        raise EngineError(
+            f"{name} version {version} is made for CPUs, with operators that only ONNX Runtime has: export it with "
+            "--target gpu --precision fp32"
+        )
 
 
 def _settings(folder: Path) -> Iterator[tuple[int, int]]:

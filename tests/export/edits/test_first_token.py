@@ -9,8 +9,8 @@ import pytest
 
 from tests.export.traced import copied, run, texts, trace
 from tritext_export.edits.first_token import keep_first_token
-from tritext_export.edits.shapes import PROBES, probe, settle_shapes
 from tritext_export.edits.pipeline import tidy
+from tritext_export.edits.shapes import PROBES, probe, settle_shapes
 
 # Products of the last layer: query, its scores, what they pick, output, and the two of the feed-forward.
 PRODUCTS = 6

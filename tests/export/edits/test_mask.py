@@ -23,10 +23,7 @@ def test_no_mask_is_written_out(family: str) -> None:
 
 def expanding(reader: str) -> ir.Model:
     """A graph whose mask is expanded and then read by one operation, beside a value of the full shape."""
-    mask, ids = (
-        ir.val(name, ir.DataType.INT64, ("texts", "tokens"))
-        for name in ("attention_mask", "input_ids")
-    )
+    mask, ids = (ir.val(name, ir.DataType.INT64, ("texts", "tokens")) for name in ("attention_mask", "input_ids"))
     shape = ir.node("Shape", [ids])
     row = ir.node("ReduceMax", [mask], {"axes": [1], "keepdims": 1})
     wide = ir.node("Expand", [row.outputs[0], shape.outputs[0]])

@@ -1,12 +1,14 @@
 """Schemes for real layers: which are proposed, and that local errors tell good from bad."""
 
 import numpy as np
+import onnx_ir as ir
 import pytest
 
-from tests.export.quantisation.layers import Layers, dense_of, rows
+from tests.export.quantisation.layers import FloatArray, Layers, dense_of, rows
 from tritext_export.quantisation.dense import SMALLEST
 from tritext_export.quantisation.observation import Observed, observe
-from tritext_export.quantisation.plan import FloatArray, Group, choose_schemes, group_layers, round_weights
+from tritext_export.quantisation.plan import Group, choose_schemes, group_layers, round_weights
+from tritext_export.quantisation.rewriting import MICROSOFT
 from tritext_export.quantisation.schemes import PerToken, Static
 
 WIDTH = 64
@@ -54,6 +56,18 @@ def test_an_activation_with_a_floor_gets_it() -> None:
     found, _ = group("Relu")
     floors = [choice.scheme.floor for choice in found.choices if isinstance(choice.scheme, PerToken)]
     assert floors == [0.0]
+
+
+@pytest.mark.parametrize(("alpha", "lowest"), [(1.702, -0.1636), (1.0, -0.2785)])
+def test_the_floor_of_a_quick_gelu_follows_its_alpha(alpha: float, lowest: float) -> None:
+    model = Layers([rows(0, WIDTH, WIDTH)], [None], "Relu").model()
+    node = next(node for node in model.graph if node.op_type == "Relu")
+    node.op_type, node.domain = "QuickGelu", MICROSOFT
+    node.attributes["alpha"] = ir.AttrFloat32("alpha", alpha)
+    found = choose_schemes(dense_of(model), observed(rows(5, 300, WIDTH)))
+    (floor,) = [choice.scheme.floor for choice in found.choices if isinstance(choice.scheme, PerToken)]
+    assert floor is not None
+    assert lowest - 0.002 < floor < lowest
 
 
 def test_channels_that_stand_out_get_a_divisor() -> None:

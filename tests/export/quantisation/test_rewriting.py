@@ -1,9 +1,9 @@
 """The int8 graph does what the numpy arithmetic says, row by row, whoever stands beside."""
 
 from collections import Counter
-from dataclasses import replace
 
 import numpy as np
+import onnx_ir as ir
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -42,7 +42,7 @@ def activated(made: Layers, x: FloatArray) -> FloatArray:
     return x if made.activation is None else run(watch(made), {"x": x}, ("activated",))
 
 
-def watch(made: Layers):  # type: ignore[no-untyped-def]  # an onnx_ir model
+def watch(made: Layers) -> ir.Model:
     """Give the fp32 graph with the layers' input as its output."""
     model = made.model()
     value = next(node for node in model.graph if node.outputs[0].name == "activated").outputs[0]
@@ -111,7 +111,7 @@ def test_layers_with_one_input_quantise_it_once(scheme: str, passes: int) -> Non
 
 def test_a_fixed_scale_clips_and_nothing_else_happens() -> None:
     made = layers(1, biased=False)
-    chosen = replace(SCHEMES["static"], scale=0.01)
+    chosen = Static(None, 0.01, 120)
     int8 = int8_of(made, chosen)
     x = 100 * rows(0, 1, 1, INPUTS)
     found = run(made.quantised(chosen, int8), {"x": x})

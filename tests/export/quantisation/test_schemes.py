@@ -22,7 +22,7 @@ from tritext_export.quantisation.schemes import (
 )
 
 NUMBERS = st.floats(-50, 50, width=32)
-TOKENS = st.tuples(st.integers(1, 8), st.integers(1, 12)).flatmap(lambda shape: arrays(np.float32, shape, elements=NUMBERS))
+TOKENS = arrays(np.float32, st.tuples(st.integers(1, 8), st.integers(1, 12)), elements=NUMBERS)
 SLACK = 1e-4  # of a step: what fp32 itself rounds away
 
 
@@ -67,7 +67,8 @@ def test_no_token_hears_of_another(tokens: FloatArray, scheme: Scheme) -> None:
 
 def test_zero_stays_zero() -> None:
     nothing = np.zeros((2, 4), np.float32)
-    for scheme in (PerToken(), *static_schemes(nothing[0] - 1, nothing[0] + 3, np.ones((4, 2), np.float32))):
+    schemes: list[Scheme] = [PerToken(), *static_schemes(nothing[0] - 1, nothing[0] + 3, np.ones((4, 2), np.float32))]
+    for scheme in schemes:
         np.testing.assert_array_equal(scheme.apply(nothing), 0)
 
 
@@ -78,7 +79,10 @@ def test_every_divisor_is_positive_and_finite(channels: int) -> None:
     highest[0] = 0
     weights = rows(1, channels, 8)
     weights[1] = 0
-    proposals = [*static_schemes(-highest, highest, weights), *per_token_schemes(-highest, highest, weights, None)]
+    proposals: list[Scheme] = [
+        *static_schemes(-highest, highest, weights),
+        *per_token_schemes(-highest, highest, weights, None),
+    ]
     divisors = [scheme.divisor for scheme in proposals if scheme.divisor is not None]
     assert len(divisors) > 20
     assert all(d.dtype == np.float32 and np.isfinite(d).all() and (d > 0).all() for d in divisors)

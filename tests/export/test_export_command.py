@@ -1,0 +1,149 @@
+"""``tritext export`` as a user types it: what is tried, what is printed, what is recorded, what is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import load_json
+from tests.export.traced import WIDE
+from tests.families import TEXTS, make_family
+from tritext._cli.main import main
+from tritext_export import checkpoint
+from tritext_export.labelled import Example, write_tsv
+from tritext_export.request import EDITS
+from tritext_export.sources import resolve
+
+# Random weights give labels that are easily in doubt; these tests are about what is tried and recorded.
+LENIENT = (
+    *("--min-agreement", "0.9", "--max-difference", "0.5", "--max-accuracy-drop", "0.1"),
+    *("--max-unstable", "5", "--max-calibration-rise", "0.2"),
+)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model wide enough for int8."""
+    return make_family("bert", tmp_path_factory.mktemp("source"), **WIDE)
+
+
+@pytest.fixture(scope="module")
+def labelled(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Texts with the labels that the model itself gives them."""
+    loaded = checkpoint.load(resolve(str(source)))
+    texts = [f"{text} {words}" for words in ("", "good", "dull plot", "not bad", "a film") for text in TEXTS]
+    encoded = loaded.encode([Example(text, "x") for text in texts], 64)
+    ids = [int(loaded.logits([one]).argmax()) for one in encoded]
+    path = tmp_path_factory.mktemp("texts") / "texts.tsv"
+    write_tsv(path, [Example(text, ("negative", "positive")[i]) for text, i in zip(texts, ids, strict=True)])
+    return path
+
+
+@pytest.fixture
+def words(source: Path, labelled: Path, tmp_path: Path) -> list[str]:
+    """A command that succeeds."""
+    repository = str(tmp_path / "repository")
+    return ["export", str(source), "--name", "m", "--texts", str(labelled), "--repository", repository, *LENIENT]
+
+
+def manifest(repository: Path, version: int = 1) -> dict[str, object]:
+    """What was recorded."""
+    return load_json(repository / "m" / str(version) / "manifest.json")
+
+
+def test_a_target_tries_all_that_suits_it_and_publishes_one(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words, "--target", "cpu"]) == 0
+    out = capsys.readouterr().out
+    rows = [line for line in out.splitlines() if "passed" in line and "certificate" not in line]
+    assert {"int8", "fp32"} <= {word for line in rows for word in line.split()}
+    assert sum(line.startswith("→") for line in out.splitlines()) == 1
+    assert "m: published version 1" in out
+    recorded = manifest(tmp_path / "repository")
+    chosen = next(line for line in out.splitlines() if line.startswith("→"))
+    assert str(recorded["precision"]) in chosen
+    assert recorded["target"] == "cpu"
+    assert recorded["graph_edits"] == list(EDITS)
+    assert main([*words, "--target", "cpu"]) == 0
+    assert "m: unchanged since version 1" in capsys.readouterr().out
+    assert main([*words, "--target", "cpu", "--without", "first-token"]) == 0
+    assert "m: published version 2" in capsys.readouterr().out
+    assert "first-token" not in str(manifest(tmp_path / "repository", 2)["graph_edits"])
+
+
+def test_int8_is_recorded_layer_by_layer(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words, "--precision", "int8"]) == 0
+    recorded = manifest(tmp_path / "repository")
+    assert (recorded["precision"], recorded["target"]) == ("int8", "cpu")
+    layers = recorded["layers"]
+    assert isinstance(layers, dict)
+    assert len(layers) == 9
+    assert set(layers.values()) <= {"static int8", "int8 per token", "fp32"} != {"fp32"}
+    certificate = load_json(tmp_path / "repository" / "m" / "1" / "certificate.json")
+    assert certificate["passed"]
+    assert certificate["texts"] < 240, "some texts are set aside to calibrate on"
+    capsys.readouterr()
+
+
+def test_fp16_for_a_gpu(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words, "--precision", "fp16", "--target", "h100"]) == 0
+    recorded = manifest(tmp_path / "repository")
+    assert (recorded["precision"], recorded["target"]) == ("fp16", "gpu")
+    assert recorded["graph_edits"] == [*EDITS[:-1], "fp16"]
+    assert recorded["layers"] == {}
+    capsys.readouterr()
+
+
+def test_fp32_is_what_one_gets_without_asking(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 0
+    assert "→" not in capsys.readouterr().out, "one candidate needs no table"
+    recorded = manifest(tmp_path / "repository")
+    assert (recorded["precision"], recorded["graph_edits"]) == ("fp32", list(EDITS))
+
+
+def test_a_model_too_small_for_int8_is_published_in_fp32(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words[1] = str(make_family("bert", tmp_path / "narrow"))
+    # Other weights give other labels: agreement counts, accuracy does not.
+    assert main([*words, "--target", "cpu", "--max-accuracy-drop", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "refused: int8: the model has no matrix" in " ".join(out.split())
+    assert manifest(tmp_path / "repository")["precision"] == "fp32"
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--precision", "fp16"], "--precision fp16: a CPU computes it in fp32 anyway: use --target gpu"),
+        (["--precision", "int8", "--target", "gpu"], "--precision int8: it is made for CPUs: use --target cpu"),
+        (["--without", "first-tokens"], "--without first-tokens: there is no such graph edit: take of settled-shapes"),
+    ],
+)
+def test_what_does_not_go_together_is_named(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], message: str
+) -> None:
+    assert main([*words, *more]) == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "repository").exists()
+
+
+@pytest.mark.parametrize("more", [["--target", "tpu"], ["--precision", "int4"]])
+def test_what_there_is_not_is_wrong_usage(
+    words: list[str], capsys: pytest.CaptureFixture[str], more: list[str]
+) -> None:
+    assert main([*words, *more]) == 2
+    assert more[1] in capsys.readouterr().err
+
+
+def test_too_few_texts_for_int8_are_counted(
+    words: list[str], labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = tmp_path / "few.tsv"
+    few.write_text("\n".join(labelled.read_text().splitlines()[:40]) + "\n")
+    words[words.index("--texts") + 1] = str(few)
+    assert main([*words, "--precision", "int8"]) == 1
+    assert "int8 needs at least 16 texts to calibrate on" in capsys.readouterr().err
+    assert not (tmp_path / "repository" / "m").exists()
