@@ -215,9 +215,9 @@ def show(console: Console, report: Mapping[str, Any]) -> None:
     for size, share in report["roofline"].items():
         chosen = report["forms"][CHOSEN]
         console.print(
-            f"{size:>2} a batch: the chosen int8 costs {_say(chosen['plain fp32 to it'][size])}× less than plain fp32, "
-            f"{_say(chosen['default dynamic to it'][size])}× less than default dynamic int8; before the edits "
-            f"{_say(report['unedited int8 to default dynamic'][size])} of default dynamic; "
+            f"{size:>2} a batch: plain fp32 costs {_say(chosen['plain fp32 to it'][size])} times the chosen int8, "
+            f"default dynamic int8 {_say(chosen['default dynamic to it'][size])} times it; before the edits it is "
+            f"{_say(report['unedited int8 to default dynamic'][size])} times default dynamic; "
             f"{share['of the edited graph']:.0%} of the roofline ({report['peak'] / 1e9:.0f} GOP/s a core)"
         )
     for mix, shares in report["padding"].items():

@@ -1,5 +1,6 @@
 """The choice among candidates: each built, certified and measured; the fastest that passed out."""
 
+import filecmp
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -90,11 +91,13 @@ def _try_groups(
             if candidate.precision in unfit:
                 continue
             try:
-                tried.append(_try(candidate, variants, judge, pad_token_id))
+                found = _try(candidate, variants, judge, pad_token_id, tried)
             except (GraphError, EngineError) as error:
                 unfit[candidate.precision] = error
-            else:
-                if tried[-1].certificate.passed:
+                continue
+            if found is not None:
+                tried.append(found)
+                if found.certificate.passed:
                     break
     if not tried:
         raise next(iter(unfit.values()))
@@ -106,9 +109,14 @@ def _unfit(precision: str, error: Exception) -> Trial:
     return Trial(precision, precision, (), 0, None, None, None, 0, passed=False, reason=str(error))
 
 
-def _try(candidate: Candidate, variants: Variants, judge: Judge, pad_token_id: int) -> Tried:
+def _try(
+    candidate: Candidate, variants: Variants, judge: Judge, pad_token_id: int, before: Sequence[Tried]
+) -> Tried | None:
+    """Build and certify a candidate; None where it is, byte for byte, one that was tried before."""
     limits = limits_for(candidate.precision, judge.request.limits)
     variant = variants.build(candidate, limits.agreement)
+    if any(filecmp.cmp(variant.path, t.variant.path, shallow=False) for t in before):
+        return None
     exported = ExportedModel(variant.certified, pad_token_id)
     certificate, canary = judge.certify(exported, candidate.name, candidate.precision)
     return Tried(candidate, variant, exported.inputs, certificate, canary)

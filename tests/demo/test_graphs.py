@@ -16,10 +16,7 @@ from tritext_export.labelled import Example, split_of, write_tsv
 FORMS = {"fp32, plain export", "int8, default dynamic", "fp32, edited", "int8, chosen, without edits", "int8, chosen"}
 ABLATIONS = {f"fp32, without {edit}" for edit in ("settled-shapes", "narrow-mask", "first-token", "cpu-fusions")}
 NOT_KEPT = {
-    "fp32, SkipLayerNormalization fused",
     "fp32, BiasGelu fused",
-    "fp32, Attention fused",
-    "fp32, Gemm fused",
     "fp32, int32 inputs",
     "int8, dynamic on the edited graph",
     "int8, static QDQ",
@@ -49,8 +46,10 @@ def texts(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with torch.inference_mode():
         model = AutoModelForSequenceClassification.from_pretrained(checkpoint)
         logits = model(**tokenizer(chosen, padding=True, return_tensors="pt")).logits
-    sure = [t for t, (negative, positive) in zip(chosen, logits.tolist(), strict=True) if abs(positive - negative) > 1]
-    write_tsv(path, [Example(t, "positive" if t.count("good") > t.count("dull") else "negative") for t in sure])
+    gaps = [positive - negative for negative, positive in logits.tolist()]
+    sure = [(t, gap) for t, gap in zip(chosen, gaps, strict=True) if abs(gap) > 2]
+    # The model's own labels: on a hundred texts labelled by a rule that it never learnt, calibration is noise.
+    write_tsv(path, [Example(t, "positive" if gap > 0 else "negative") for t, gap in sure])
     return path
 
 
