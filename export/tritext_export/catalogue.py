@@ -4,7 +4,7 @@ The front's folder is where a version's manifest and certificate lie, so a front
 files count as the version's own.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from tritext_export.errors import ExportError, RepositoryError
 from tritext_export.layout import CONFIG_FILE
 from tritext_export.repository import published_versions, versions_on_disk
 from tritext_export.sources import read_json
-from tritext_export.triton import ModelFacts, classifier_name, from_text
+from tritext_export.triton import CLASSIFIER_SUFFIX, ModelFacts, classifier_name, from_text
 
 FRONT_BACKEND = "tritext"
 MANIFEST_FILE, CERTIFICATE_FILE = "manifest.json", "certificate.json"
@@ -84,6 +84,22 @@ def fronts(repository: Path, names: Sequence[str] = ()) -> tuple[str, ...]:
     return tuple(names) or found
 
 
+def strays(repository: Path) -> Iterator[tuple[str, str]]:
+    """Find folders that ``fronts`` passes over though they were meant to be served: a name and what is wrong with it.
+
+    A damaged front looks like no front at all, so without this nobody would hear of it.
+    """
+    found = fronts(repository)
+    for folder in sorted(p for p in repository.iterdir() if p.is_dir() and not p.name.startswith(".")):
+        front = folder.name.removesuffix(CLASSIFIER_SUFFIX)
+        if folder.name in found or (front != folder.name and front in found):
+            continue  # whoever checks the front checks both
+        if problem := _config_problem(folder):
+            yield folder.name, f"{folder.name}/{CONFIG_FILE}: {problem}: export the model again, or move it away"
+        if front != folder.name:
+            yield folder.name, f"there is no model {front!r} that takes texts for it: export {front!r} again"
+
+
 def facts_of(manifest: Mapping[str, Any]) -> ModelFacts:
     """Tell what a version's configurations must say.
 
@@ -114,6 +130,14 @@ def _is_front(folder: Path) -> bool:
         return bool(from_text((folder / CONFIG_FILE).read_text(encoding="utf-8")).backend == FRONT_BACKEND)
     except (OSError, UnicodeDecodeError, RepositoryError):
         return False
+
+
+def _config_problem(folder: Path) -> str:
+    try:
+        config = from_text((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, RepositoryError) as error:
+        return getattr(error, "strerror", None) or str(error)
+    return "" if config.backend or config.platform else "names no backend"
 
 
 def _read_version(repository: Path, name: str, number: int) -> Version:

@@ -69,6 +69,11 @@ class Checkpoint:
 
     def encode(self, examples: Sequence[Example], max_length: int) -> list[Encoded]:
         """Tokenise as the checkpoint's own tokenizer does; types are nought where the model does not read them."""
+        if not examples:
+            return []
+        if examples[0].pair is not None and len(examples) > 1:
+            # The library keeps every way to cut a long pair at once, 100 MB a pair of books: one pair at a time.
+            return [one for example in examples for one in self.encode([example], max_length)]
         first = [e.text for e in examples]
         second = [e.pair for e in examples] if examples[0].pair is not None else None
         own = self.tokenizer(

@@ -15,6 +15,7 @@ _REMEDIES = {
     errno.EDQUOT: "free some of your quota",
     errno.EFBIG: "raise the limit on a file's size (ulimit -f)",
     errno.EACCES: "give yourself the right to write there",
+    errno.ENOLCK: "its file system keeps no locks: choose another --repository",
     errno.EROFS: "it is mounted read-only: choose another --repository",
     errno.ENOTDIR: "a file is in the way: choose another --repository",
     errno.EEXIST: "a file is in the way: choose another --repository",
@@ -63,15 +64,14 @@ def locked(repository: Path) -> Iterator[None]:
     """
     with explained(repository):
         lock = (repository / LOCK_FILE).open("w")
-    with lock:
+    with lock, explained(repository):
         try:
             fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise RepositoryError(
                 f"{repository}: another export is writing to it: try again when it is done"
             ) from error
-        with explained(repository):
-            yield
+        yield
 
 
 def in_use(folder: Path) -> bool:

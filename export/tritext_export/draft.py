@@ -71,7 +71,7 @@ class Draft:
         judge = Judge(self.request, self.checkpoint, self.labels, self.activation, examples, encoded, progress)
         with tempfile.TemporaryDirectory(prefix=STAGING, dir=self.request.repository) as folder:
             tried, trials = self._try(Path(folder), judge, tokenizer, calibration)
-            self._require(tried.certificate, front, trials)
+            self._require(tried.certificate, front, trials, progress)
             shutil.move(tried.variant.path, classifier / "model.onnx")
         facts = self._facts(tried)
         _write_json(front / "manifest.json", self._manifest(facts, tried).to_json())
@@ -85,13 +85,14 @@ class Draft:
         from tritext_export.graph import export_onnx
         from tritext_export.inspection import inspect
         from tritext_export.selection import try_candidates
-        from tritext_export.variants import Traced, Variants
+        from tritext_export.variants import Traced, Variants, require_one_file
 
         request = self.request
         judge.progress.step("exporting to ONNX")
         path = export_onnx(self.checkpoint, folder, request.opset)
         inspect(path)
-        vocabulary = int(self.checkpoint.model.config.vocab_size)
+        require_one_file(path)
+        vocabulary = int(getattr(self.checkpoint.model.config, "vocab_size", 1))
         variants = Variants(
             Traced(path, self.pad_token_id, vocabulary, self.max_length),
             lambda: encode(self.checkpoint, tokenizer, calibration, self.max_length),
@@ -102,7 +103,7 @@ class Draft:
         groups = candidates_for(request.target, request.precision)
         return try_candidates(groups, variants, judge, self.pad_token_id)
 
-    def _require(self, certificate: Certificate, front: Path, trials: Sequence[Trial]) -> None:
+    def _require(self, certificate: Certificate, front: Path, trials: Sequence[Trial], progress: Progress) -> None:
         """File the evidence beside the version and where the user wants it, and refuse what did not pass.
 
         Raises:
@@ -111,6 +112,9 @@ class Draft:
         kept = self.request.report
         for directory in filter(None, (front, kept)):
             file_evidence(directory, certificate, trials)
+        if not certificate.passed and len(trials) > 1:
+            for trial in trials:
+                progress.step(f"tried {trial.name}: {trial.reason or 'passed'}")
         evidence = f"the evidence is in {kept / 'report.html'}" if kept else "see why with --report DIR"
         certificates.require(certificate, evidence)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tritext_export import certificate as certificates
+from tritext_export.candidates import candidates_for
 from tritext_export.certificate import Certificate, limits_for
 from tritext_export.draft import Draft
 from tritext_export.errors import CertificateError, SourceError, TextsError
@@ -83,10 +84,11 @@ def _read_texts(request: ExportRequest) -> tuple[tuple[Example, ...], tuple[Exam
     pair_column = request.pair_column if request.pairs else None
     found = read_examples(request.texts, request.text_column, request.label_column, pair_column)
     examples = select(found, request.split)
-    if not examples:
-        raise TextsError(f"{request.texts}: its {request.split} split is empty: use --split all")
-    if request.split == "all" and request.precision in ("int8", "auto"):
+    tried = [candidate for group in candidates_for(request.target, request.precision) for candidate in group]
+    if request.split == "all" and any(candidate.precision == "int8" for candidate in tried):
         examples = tuple(e for e in examples if split_of(e.text) != CALIBRATION["all"])
+    if not examples:
+        raise TextsError(f"{request.texts}: its {request.split} split is empty: use --split all, or give more texts")
     return examples, select(found, CALIBRATION[request.split])
 
 

@@ -100,10 +100,12 @@ def _check_external(path: Path, tensor: onnx.TensorProto) -> None:
     if data.is_symlink() or not data.is_file():
         raise RepositoryError(f"{path}: the weight {tensor.name!r} lies in {DATA_FILE}, which is missing or a link")
     try:
-        end = int(entries.get("offset", 0)) + int(entries.get("length", 0))
+        offset, length = (int(entries.get(key, 0)) for key in ("offset", "length"))
     except ValueError as error:
         raise RepositoryError(f"{path}: the weight {tensor.name!r} has an offset that is no number") from error
-    if not 0 <= end <= data.stat().st_size:
+    if offset < 0 or length < 0:
+        raise RepositoryError(f"{path}: the weight {tensor.name!r} has a negative offset or length: export it again")
+    if offset + length > data.stat().st_size:
         raise RepositoryError(f"{path}: the weight {tensor.name!r} lies beyond the end of {DATA_FILE}: it is cut off")
 
 

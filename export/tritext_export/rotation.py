@@ -1,5 +1,6 @@
 """Which version serves, and which are kept: promote, roll back, prune. Locked, and safe to kill at any moment."""
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -71,7 +72,10 @@ def prune(repository: Path, names: Sequence[str], keep: int, *, pretend: bool = 
         RepositoryError: there is no such model, or another writer is at work.
     """
     models = fronts(repository, names)
-    with locked(repository), hidden_folder(repository) as bin_:
+    # Whoever makes the hidden folder clears away those of the dead, which a rehearsal must not.
+    out_of_sight: contextlib.AbstractContextManager[Path]
+    out_of_sight = contextlib.nullcontext(repository) if pretend else hidden_folder(repository)
+    with locked(repository), out_of_sight as bin_:
         for name in () if pretend else models:
             _settle(repository, name)
         return [

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from tritext_export.candidates import Candidate
 from tritext_export.certificate import Certificate, limits_for
 from tritext_export.cost import measure_cost
-from tritext_export.errors import EngineError, GraphError
+from tritext_export.errors import CertificateError, EngineError, GraphError, TextsError
 from tritext_export.judge import Judge
 from tritext_export.manifest import Canary
 from tritext_export.session import ExportedModel
@@ -84,6 +84,7 @@ def _try_groups(
     groups: Sequence[Sequence[Candidate]], variants: Variants, judge: Judge, pad_token_id: int
 ) -> tuple[list[Tried], list[Trial]]:
     """Try group after group; a form that the graph does not allow is noted as long as another group has one."""
+    judge.reference  # noqa: B018  # a checkpoint that breaks off ends it all, whatever the candidate
     tried: list[Tried] = []
     unfit: dict[str, Exception] = {}
     for group in groups:
@@ -92,7 +93,7 @@ def _try_groups(
                 continue
             try:
                 found = _try(candidate, variants, judge, pad_token_id, tried)
-            except (GraphError, EngineError) as error:
+            except (GraphError, EngineError, TextsError, CertificateError) as error:
                 unfit[candidate.precision] = error
                 continue
             if found is not None:

@@ -76,5 +76,9 @@ class ExportedTokenizer:
 
     def encode(self, examples: Sequence[Example]) -> list[Encoded]:
         """Tokenise the text, or the pair of texts, of each example."""
-        texts = [e.text if e.pair is None else (e.text, e.pair) for e in examples]
-        return [Encoded(encoding.ids, encoding.type_ids) for encoding in self._tokenizer.encode_batch(texts)]
+        if any(e.pair is not None for e in examples):
+            # The library keeps every way to cut a long pair at once: one pair at a time.
+            pairs = (self._tokenizer.encode(e.text, e.pair) for e in examples)
+            return [Encoded(encoding.ids, encoding.type_ids) for encoding in pairs]
+        encodings = self._tokenizer.encode_batch([e.text for e in examples])
+        return [Encoded(encoding.ids, encoding.type_ids) for encoding in encodings]

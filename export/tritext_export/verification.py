@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tritext_export.catalogue import CERTIFICATE_FILE, MANIFEST_FILE, facts_of, folders, fronts
+from tritext_export.catalogue import CERTIFICATE_FILE, MANIFEST_FILE, facts_of, folders, fronts, strays
 from tritext_export.errors import ExportError, RepositoryError
 from tritext_export.layout import CONFIG_FILE, CONFIGS
 from tritext_export.repository import published_versions, require_same_contract, versions_on_disk
@@ -46,7 +46,7 @@ def verify(repository: Path, names: Sequence[str] = ()) -> Iterator[tuple[str, i
 
     Args:
         repository: The model repository.
-        names: Fronts; every one where there are none.
+        names: Fronts; every one where there are none, and every folder that should be one.
 
     Yields:
         A model's name, a version (None for the model as a whole), and what was found there.
@@ -54,6 +54,8 @@ def verify(repository: Path, names: Sequence[str] = ()) -> Iterator[tuple[str, i
     Raises:
         RepositoryError: there is no such repository or model.
     """
+    for name, problem in () if names else strays(repository):
+        yield name, None, (Finding(name, None, problem),)
     for name in fronts(repository, names):
         yield name, None, tuple(Finding(name, None, p) for p in model_problems(repository, name))
         for version in versions_on_disk(repository, name):
@@ -155,9 +157,13 @@ def _graph_problems(path: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
     from tritext_export.inspection import inspect
     from tritext_export.session import ExportedModel
 
+    padding = manifest.get("pad_token_id", 0)
+    if not isinstance(padding, int):
+        yield f"{MANIFEST_FILE}: pad_token_id is {padding!r}, not a number: export the model again"
+        return
     try:
         inspect(path)
-        inputs = ExportedModel(path, int(manifest.get("pad_token_id", 0))).inputs
+        inputs = ExportedModel(path, padding).inputs
     except ExportError as error:
         yield str(error)
         return

@@ -1,7 +1,8 @@
 """Are the files that will be served the ones that were certified? Checked models in, reasons to refuse them out.
 
 A front's manifest gives the sha256 of every file of a version, the classifier's too; its certificate says whether the
-export kept the labels. Both are read here before anything is staged. No ONNX is opened: a hash that agrees means the
+export kept the labels. Both are read here before anything is staged, and the labels' names are held against the
+manifest's. No ONNX is opened: a hash that agrees means the
 file that `tritext export` inspected, and the version folders hold nothing else (``repository``).
 """
 
@@ -15,6 +16,7 @@ from tritext_serve.errors import RepositoryError
 from tritext_serve.repository import VERSION_FILES, Model
 
 MANIFEST_FILE, CERTIFICATE_FILE = "manifest.json", "certificate.json"
+LABELS_FILE = "labels.txt"
 # A manifest cannot hold its own hash; a plan is built later, on the GPU that runs it, and is not read here.
 UNLISTED = frozenset({MANIFEST_FILE, "model.plan"})
 
@@ -55,6 +57,9 @@ def _problems(repository: Path, own: Sequence[Path]) -> Iterator[str]:
         yield f"its {MANIFEST_FILE} is that of {manifest.get('name')} version {manifest.get('version')}"
     if certificate.get("passed") is not True:
         yield "its certificate did not pass: the labels are not proved unchanged"
+    for folder in (version.parent for version in own):
+        if _labels(folder / LABELS_FILE) != manifest.get("labels"):
+            yield f"{folder.name}/{LABELS_FILE} does not hold the labels of its {MANIFEST_FILE}, in their order"
     listed = manifest.get("files")
     yield from _file_problems(repository, own, listed if isinstance(listed, dict) else {})
 
@@ -75,6 +80,14 @@ def _file_problems(repository: Path, own: Sequence[Path], listed: Mapping[str, A
             yield f"{name} is missing"
         elif _sha256(there[name]) != digest:
             yield f"{name} is not the file that was certified: its sha256 is another"
+
+
+def _labels(path: Path) -> list[str] | None:
+    """Read the names that clients are given; None where there are none to read."""
+    try:
+        return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def _read(path: Path) -> dict[str, Any]:

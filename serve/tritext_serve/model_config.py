@@ -10,6 +10,7 @@ from tritext_serve.errors import RepositoryError
 from tritext_serve.sizing import Sizing
 
 FRONT_BACKEND, ENGINE_BACKEND = "tritext", "onnxruntime"
+MODEL_FILE = "model.onnx"
 # Each of these makes Triton load native code or an environment from the repository.
 _FORBIDDEN_PARAMETERS = ("EXECUTION_ENV_PATH", "TRITON_BATCH_STRATEGY_PATH")
 
@@ -41,7 +42,21 @@ def parse(text: str, name: str) -> model_config_pb2.ModelConfig:
     for file in _data_files(config):
         if Path(file).name != file:
             raise RepositoryError(f"{name}/config.pbtxt: {file!r} is not in the model's own folder: export it again")
+    _refuse_another_file(config, name)
     return config
+
+
+def _refuse_another_file(config: model_config_pb2.ModelConfig, name: str) -> None:
+    """Only ``model.onnx`` is certified, so no other file of the folder may be loaded in its place."""
+    if config.backend != ENGINE_BACKEND:
+        return
+    others = [*config.cc_model_filenames.values()]
+    others += [config.default_model_filename] if config.default_model_filename not in ("", MODEL_FILE) else []
+    if others:
+        raise RepositoryError(
+            f"{name}/config.pbtxt: {others[0]!r} instead of {MODEL_FILE}, which alone is certified: "
+            "take out default_model_filename and cc_model_filenames"
+        )
 
 
 def _data_files(config: model_config_pb2.ModelConfig) -> Iterator[str]:

@@ -9,9 +9,11 @@ from tests.export.traced import WIDE
 from tests.families import TEXTS, make_family
 from tritext._cli.main import main
 from tritext_export import checkpoint
+from tritext_export.commands.console import ConsoleProgress, print_trials
 from tritext_export.labelled import Example, write_tsv
 from tritext_export.request import EDITS
 from tritext_export.sources import resolve
+from tritext_export.trial import Trial
 
 # Random weights give labels that are easily in doubt; these tests are about what is tried and recorded.
 LENIENT = (
@@ -78,7 +80,8 @@ def test_int8_is_recorded_layer_by_layer(words: list[str], tmp_path: Path, capsy
     layers = recorded["layers"]
     assert isinstance(layers, dict)
     assert len(layers) == 9
-    assert set(layers.values()) <= {"static int8", "int8 per token", "fp32"} != {"fp32"}
+    assert set(layers.values()) <= {"static int8", "int8 per token", "fp32"}
+    assert set(layers.values()) != {"fp32"}
     certificate = load_json(tmp_path / "repository" / "m" / "1" / "certificate.json")
     assert certificate["passed"]
     assert certificate["texts"] < 240, "some texts are set aside to calibrate on"
@@ -147,3 +150,11 @@ def test_too_few_texts_for_int8_are_counted(
     assert main([*words, "--precision", "int8"]) == 1
     assert "int8 needs at least 16 texts to calibrate on" in capsys.readouterr().err
     assert not (tmp_path / "repository" / "m").exists()
+
+
+def test_words_of_a_library_are_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    print_trials([Trial("int8", "int8", (), 0, None, None, None, 0, passed=False, reason="no kernel for [/bert/x]")])
+    ConsoleProgress().step("loading ./my[v2]")
+    captured = capsys.readouterr()
+    assert "int8 was refused: no kernel for [/bert/x]" in captured.out
+    assert "loading ./my[v2]" in captured.err

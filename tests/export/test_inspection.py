@@ -69,9 +69,15 @@ def test_weights_behind_a_link_or_nowhere_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("more", "words"),
-    [({"length": "9"}, "beyond the end"), ({"offset": "-1"}, "beyond the end"), ({"offset": "x"}, "no number")],
+    [
+        ({"length": "9"}, "beyond the end"),
+        ({"offset": "4", "length": "8"}, "beyond the end"),
+        ({"offset": "-1", "length": "8"}, "a negative offset or length"),
+        ({"offset": "16", "length": "-8"}, "a negative offset or length"),
+        ({"offset": "x"}, "no number"),
+    ],
 )
-def test_weights_that_are_cut_off_are_refused(tmp_path: Path, more: dict[str, str], words: str) -> None:
+def test_weights_outside_their_file_are_refused(tmp_path: Path, more: dict[str, str], words: str) -> None:
     (tmp_path / DATA_FILE).write_bytes(bytes(8))
     with pytest.raises(RepositoryError, match=words):
         inspect(saved(tmp_path, with_weight(external(DATA_FILE, **more))))

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tritext_export.certificate import Activation, Certificate, Comparison, Limits, Subject, certify, limits_for
+from tritext_export.certificate import Activation, Cell, Certificate, Comparison, Limits, Subject, certify, limits_for
 from tritext_export.certificate.wording import decimal, percent, small
 from tritext_export.labelled import Example
 from tritext_export.report import render
-from tritext_export.report.matrix import MAX_LABELS, shown_labels, worst_pairs
+from tritext_export.report.matrix import MAX_LABELS, draw_matrix, shown_labels, worst_pairs
 from tritext_export.trial import Trial
 
 VOID = {"meta", "br", "link", "img", "hr"}
@@ -99,6 +99,14 @@ def test_the_page_is_whole_and_loads_nothing() -> None:
         page.of("meta")
     )
     assert not [a for _, attributes in page.elements for a in attributes if a.startswith("on")]
+
+
+def test_a_label_may_hold_any_character() -> None:
+    labels = ("a|b", "c")
+    drawn = draw_matrix("m", "title", [Cell("a|b", "a|b", 3), Cell("a|b", "c", 1)], labels, labels)
+    assert "true a|b, given a|b: 3 of 4 texts" in drawn
+    assert "true a|b, given c: 1 of 4 texts" in drawn
+    assert drawn.count('class="hit"') == 2, "one for each label"
 
 
 def test_every_picture_says_what_it_shows_and_ids_are_its_own() -> None:

@@ -75,7 +75,7 @@ def test_a_second_version_replaces_the_first_which_stays_on_disk(tmp_path: Path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("operation", ["publish", "promote", "prune"])
+@pytest.mark.parametrize("operation", ["publish", "promote", "rollback", "prune"])
 def test_killed_at_any_moment_the_old_version_or_the_new_one_can_be_served(tmp_path: Path, operation: str) -> None:
     source = make_repository(tmp_path / "source", 3)
     (tmp_path / "killed").mkdir()
@@ -246,6 +246,15 @@ def test_a_full_disk_keeps_the_old_version(tmp_path: Path) -> None:
 def test_a_read_only_repository(tmp_path: Path) -> None:
     with mounted(tmp_path / "disk", "ro") as disk, pytest.raises(RepositoryError, match="mounted read-only"):
         export(disk / "repository")
+
+
+def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)  # a network file system would be needed to see it for real
+    with pytest.raises(RepositoryError, match="No locks available: its file system keeps no locks"):
+        export(tmp_path)
 
 
 def test_a_repository_that_belongs_to_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -140,6 +140,15 @@ def test_pruning_keeps_the_newest_and_the_one_in_service(tmp_path: Path) -> None
     assert [f for _, _, findings in verify(tmp_path) for f in findings] == []
 
 
+def test_a_rehearsal_removes_nothing_that_a_killed_export_left(tmp_path: Path) -> None:
+    left_over = make_repository(tmp_path, 2) / ".staging-dead" / "m"
+    left_over.mkdir(parents=True)
+    assert prune(tmp_path, [], 1, pretend=True) == [("m", 1, "would be removed")]
+    assert left_over.is_dir()
+    prune(tmp_path, [], 1)
+    assert not list(tmp_path.glob(".staging-*"))
+
+
 def test_pruning_leaves_what_a_running_server_holds(tmp_path: Path) -> None:
     make_repository(tmp_path, 2)
     held = os.open(tmp_path / "m_classifier" / "1", os.O_RDONLY)

@@ -10,7 +10,7 @@ from tests.export.traced import WIDE
 from tests.families import TEXTS, make_family
 from tritext_export import checkpoint, selection
 from tritext_export.candidates import Candidate, candidates_for
-from tritext_export.errors import EngineError, GraphError
+from tritext_export.errors import EngineError, GraphError, TextsError
 from tritext_export.graph import export_onnx
 from tritext_export.judge import Judge, encode
 from tritext_export.labelled import Example, write_tsv
@@ -73,11 +73,14 @@ def test_the_fastest_is_chosen(tmp_path: Path, costs: dict[str, float], int8: fl
 def test_the_fastest_does_not_win_without_its_certificate(tmp_path: Path, costs: dict[str, float]) -> None:
     """A difference of nothing at all: no int8 gives that, and fp32's edits do not either to the last bit."""
     costs |= dict.fromkeys((c.name for c in candidates_for("cpu", "int8")[0]), 1.0) | {"fp32": 2.0}
-    found, trials = Bench(tmp_path, max_probability_difference=1e-4, agreement=0.9).choose(
-        *candidates_for("cpu", "auto")
-    )
+    bench = Bench(tmp_path, max_probability_difference=1e-4, agreement=0.9)
+    built: list[Candidate] = []
+    build = bench.variants.build
+    bench.variants.build = lambda candidate, agreement: built.append(candidate) or build(candidate, agreement)  # type: ignore[method-assign, func-returns-value]
+    found, trials = bench.choose(*candidates_for("cpu", "auto"))
     assert found.candidate.name == "fp32"
-    assert len(trials) > 2, "the cautious are tried after the bold"
+    assert [c for group in candidates_for("cpu", "auto") for c in group] == built, "the cautious after the bold"
+    assert 2 <= len(trials) <= len(built), "one that is another byte for byte is not asked again"
     assert not any(trial.passed for trial in trials[:-1])
     assert [trial.chosen for trial in trials] == [False] * (len(trials) - 1) + [True]
 
@@ -111,4 +114,15 @@ def test_a_form_that_cannot_be_made_leaves_the_others(
     assert found.candidate.name == "fp32"
     assert [(t.name, t.passed, t.reason) for t in trials] == [("int8", False, str(error)), ("fp32", True, "")]
     with pytest.raises(type(error), match=str(error)):
+        bench.choose(*candidates_for("cpu", "int8"))
+
+
+def test_without_texts_to_calibrate_on_fp32_serves(tmp_path: Path, costs: dict[str, float]) -> None:
+    bench = Bench(tmp_path)
+    bench.variants = Variants(bench.variants._traced, list, "softmax", (), Silent())
+    found, trials = bench.choose(*candidates_for("cpu", "auto"))
+    assert found.candidate.name == "fp32"
+    assert (trials[0].precision, trials[0].passed) == ("int8", False)
+    assert "texts to calibrate on" in trials[0].reason
+    with pytest.raises(TextsError, match="texts to calibrate on"):
         bench.choose(*candidates_for("cpu", "int8"))

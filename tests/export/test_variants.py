@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import Silent
 from tests.export.traced import WIDE, run, texts, trace
+from tritext_export import variants as forms
 from tritext_export.candidates import Candidate
 from tritext_export.encoding import Encoded
 from tritext_export.errors import GraphError, TextsError
@@ -103,3 +104,12 @@ def test_a_model_too_small_for_int8_says_so(tmp_path: Path) -> None:
 def test_a_graph_that_does_not_run_is_no_trace(tmp_path: Path) -> None:
     with pytest.raises(GraphError, match="the graph edit settled-shapes failed"):
         variants(tmp_path, broken=True).build(FP32, 1.0)
+
+
+def test_a_graph_that_no_onnx_file_holds_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"x" * 40)
+    (tmp_path / "model.onnx_data").write_bytes(b"x" * 70)
+    forms.require_one_file(tmp_path / "model.onnx")
+    monkeypatch.setattr(forms, "LARGEST_FILE", 100)
+    with pytest.raises(GraphError, match="one ONNX file holds 2 GiB"):
+        forms.require_one_file(tmp_path / "model.onnx")

@@ -71,6 +71,20 @@ def other_inputs(root: Path) -> None:
     certified_anew(root, model)
 
 
+def repad(root: Path) -> None:
+    """Let the manifest pad with something that is no id."""
+    manifest = root / "m" / "2" / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"pad_token_id": "none"}))
+
+
+def test_models_of_others_and_hidden_folders_are_passed_over(tmp_path: Path) -> None:
+    make_repository(tmp_path, 1)
+    (tmp_path / ".hidden").mkdir()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "config.pbtxt").write_text('backend: "python"')
+    assert findings(tmp_path) == []
+
+
 def test_what_was_published_is_as_certified(tmp_path: Path) -> None:
     make_repository(tmp_path, 2)
     assert [(name, version) for name, version, _ in verify(tmp_path)] == [("m", None), ("m", 1), ("m", 2)]
@@ -91,6 +105,13 @@ def test_what_was_published_is_as_certified(tmp_path: Path) -> None:
         (other_inputs, "m 2: model.onnx reads input_ids, token_type_ids, manifest.json says otherwise"),
         (relabel, "m: version 2 does not fit the model's configuration: .* has other labels"),
         (disagree, "m: configs/gpu.pbtxt: m names version 2 and m_classifier does not"),
+        (lambda root: (root / "m/config.pbtxt").unlink(), "^m: m/config.pbtxt: No such file"),
+        (write("m/config.pbtxt", b""), "^m: m/config.pbtxt: names no backend: export the model again"),
+        (write("m/config.pbtxt", b"name: "), "^m: m/config.pbtxt: config.pbtxt: "),
+        (write("m/config.pbtxt", b"\xff"), "^m: m/config.pbtxt: .* can't decode"),
+        (lambda root: (root / "m").rename(root / ".m"), "^m_classifier: there is no model 'm' that takes texts"),
+        (lambda root: (root / "x").mkdir(), "^x: x/config.pbtxt: No such file"),
+        (repad, "^m 2: manifest.json: pad_token_id is 'none', not a number"),
         (write("m_classifier/config.pbtxt", b"name: "), "m: m_classifier/config.pbtxt: config.pbtxt: "),
     ],
 )

@@ -61,6 +61,10 @@ def test_versions_that_are_not_served_are_not_asked_about(tmp_path: Path) -> Non
         (rewrite("m/1/manifest.json", files={"../../etc/passwd": "0"}), r"\.\./\.\./etc/passwd is missing"),
         (rewrite("m/1/certificate.json", passed=False), "its certificate did not pass"),
         (rewrite("m/1/certificate.json", passed="yes"), "its certificate did not pass"),
+        (lambda r: (r / "m/labels.txt").write_text("yes\nno\n"), "m/labels.txt does not hold the labels of its"),
+        (lambda r: (r / "m_classifier/labels.txt").write_text("yes\nno\n"), "m_classifier/labels.txt does not hold"),
+        (lambda r: (r / "m/labels.txt").unlink(), "m/labels.txt does not hold"),
+        (rewrite("m/1/manifest.json", labels=["yes", "no"]), "m/labels.txt does not hold"),
     ],
 )
 def test_each_doubt_is_named_and_keeps_the_server_from_starting(

@@ -17,6 +17,10 @@ def test_resizing_sets_counts_and_leaves_the_rest() -> None:
     assert (after.backend, after.max_batch_size) == (before.backend, before.max_batch_size)
 
 
+def test_the_certified_file_may_be_named() -> None:
+    assert parse(ENGINE + ' default_model_filename: "model.onnx"', "m").default_model_filename == "model.onnx"
+
+
 def test_a_front_gets_no_engine_parameters() -> None:
     assert "intra_op" not in resize(parse('backend: "tritext"', "m"), Sizing(1, 1))
 
@@ -32,6 +36,8 @@ def test_a_front_gets_no_engine_parameters() -> None:
         (ENGINE + ' model_operations { op_library_filename: "x.so" }', "model_operations"),
         (ENGINE + ' default_model_filename: "../../x.onnx"', "'../../x.onnx' is not in the model's own folder"),
         (ENGINE + ' cc_model_filenames { key: "9.0" value: "/x" }', "'/x' is not in the model's own folder"),
+        (ENGINE + ' default_model_filename: "model.plan"', "'model.plan' instead of model.onnx, which alone is"),
+        (ENGINE + ' cc_model_filenames { key: "9.0" value: "model.onnx" }', "take out .* cc_model_filenames"),
         (ENGINE + ' output { label_filename: "../labels.txt" }', "'../labels.txt' is not in"),
         (
             ENGINE + ' model_warmup { inputs { key: "i" value { input_data_file: "../../../etc/passwd" } } }',
@@ -47,6 +53,8 @@ def test_a_front_gets_no_engine_parameters() -> None:
         "operators",
         "another model file",
         "another plan",
+        "an uncertified model file",
+        "an uncertified plan",
         "other labels",
         "other warm-up data",
     ],

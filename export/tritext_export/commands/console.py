@@ -4,9 +4,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from tritext_export.certificate.wording import percent
 from tritext_export.trial import Trial
 
 WIDTH = 24
@@ -20,7 +22,7 @@ class ConsoleProgress:
 
     def step(self, what: str) -> None:
         """Say which step begins."""
-        self._console.print(f"· {what} …", style="dim")
+        self._console.print(f"· {what} …", style="dim", markup=False)
 
     def track(self, items: Iterable[Any], total: int, what: str) -> Iterator[Any]:
         """Hand on items while a bar counts them."""
@@ -28,7 +30,12 @@ class ConsoleProgress:
             self.step(what)
             yield from items
             return
-        columns = (TextColumn(f"· {what:<{WIDTH}}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (
+            TextColumn(f"· {what:<{WIDTH}}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
         with Progress(*columns, console=self._console, transient=True) as progress:
             yield from progress.track(items, total=total)
 
@@ -43,12 +50,16 @@ def print_trials(trials: Sequence[Trial]) -> None:
     for trial in trials:
         table.add_row(
             "→" if trial.chosen else "",
-            trial.name,
+            escape(trial.name),
             "" if trial.accuracy is None else f"{trial.accuracy:.4f}",
-            "" if trial.agreement is None else f"{trial.agreement:.2%}",
+            "" if trial.agreement is None else percent(trial.agreement),
             str(trial.unstable),
             f"{trial.bytes / 1e6:.1f}",
             "" if trial.milliseconds is None else f"{trial.milliseconds:.2f}",
-            "passed" if trial.passed else f"refused: {trial.reason}",
+            "passed" if trial.passed else "refused",
         )
-    Console(soft_wrap=True, highlight=False).print(table)
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console.print(table)
+    for trial in trials:
+        if not trial.passed:
+            console.print(f"   {trial.name} was refused: {trial.reason}")

@@ -49,7 +49,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--target",
         choices=sorted(TARGETS),
         metavar="WHERE",
-        help="try what suits cpu, gpu or a GPU by name (h100, …), measure it, and publish the fastest that passes",
+        help="try what suits: for cpu int8 and fp32, measured, the fastest that passes; for gpu, or a GPU by name "
+        "(h100, …), fp16 if it passes, else fp32",
     )
     parser.add_argument(
         "--precision",

@@ -2,7 +2,7 @@
 
 With the 1.31 kernels on x86-64, ``Add`` + ``LayerNormalization`` takes 0.7 ns an element and the fused
 ``SkipLayerNormalization`` 5.1; ``Add`` + ``Gelu`` 0.9 and ``BiasGelu`` 1.1; the attention of MatMul, Add and Softmax
-is level with ``MultiHeadAttention`` (docs/performance.md says how this was measured).
+is level with ``MultiHeadAttention`` or faster (docs/graph.md says how this was measured).
 """
 
 import tempfile

@@ -26,7 +26,7 @@ class Probe:
     Attributes:
         first: Its shape in the first run.
         second: Its shape in the second run.
-        values: Its content in both runs, where it is a small one of integers.
+        values: Its content in both runs, where it is small.
     """
 
     first: tuple[int, ...]

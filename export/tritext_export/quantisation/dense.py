@@ -16,7 +16,7 @@ class Dense:
     """One product with constant weights.
 
     Attributes:
-        name: Name of the weights in the file; of the node, where several nodes share them.
+        name: Name of the node.
         node: The ``MatMul``.
         weights: FP32 [inputs, outputs].
     """
@@ -50,6 +50,8 @@ def find_dense(model: ir.Model) -> Iterator[Dense]:
     """Give the products worth quantising, in the order in which they run."""
     for node in model.graph:
         if node.op_type != "MatMul" or node.domain not in ("", "ai.onnx"):
+            continue
+        if any(value.is_graph_output() for value in node.outputs):  # its name is the contract's
             continue
         weights = constant(node.inputs[1])
         if weights is not None and weights.ndim == 2 and min(weights.shape) >= SMALLEST and weights.dtype == "float32":

@@ -79,7 +79,8 @@ def observe(model: ir.Model, values: Sequence[str], batches: Iterable[Mapping[st
     for batch in batches:
         real = batch["attention_mask"].astype(bool)
         for name, array in zip(values, session.run(list(values), {name: batch[name] for name in inputs}), strict=True):
-            tokens = array[real] if array.shape[:2] == real.shape else array.reshape(-1, array.shape[-1])
+            by_token = array.ndim == 3 and array.shape[:2] == real.shape
+            tokens = array[real] if by_token else array.reshape(-1, array.shape[-1])
             if not np.isfinite(tokens).all():
                 raise GraphError(f"int8: {name} is NaN or infinity on a calibration text: mend the checkpoint")
             _gather(found, name, tokens).add(tokens, chance)

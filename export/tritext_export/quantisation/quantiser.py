@@ -1,9 +1,11 @@
 """Int8 from end to end: an fp32 model and calibration texts in, models that should keep a share of the labels out.
 
-Every option of every group is tried in the whole model, all other layers in fp32, on some calibration texts. That costs
-a minute, and is what tells: a matrix of the first layers may hurt a hundred times as much as one of the last.
+Every option of every group is tried in the whole model, all other layers in fp32, on some calibration texts. That is
+most of the time that int8 takes, minutes for a larger model, and is what tells: a matrix of the first layers may hurt a
+hundred times as much as one of the last.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,10 +29,12 @@ from tritext_export.quantisation.weights import Int8Weights
 from tritext_export.request import Progress
 
 Batch = Mapping[str, Array]
-# Calibration texts on which every option is tried in the whole model.
+# Calibration texts, in whole batches and so some more, on which every option is tried in the whole model.
 TRIED_TEXTS = 64
+# What a scheme that gives NaN or infinity is taken for.
+LOUDEST = 1e6
 # Time of a token, in nanoseconds: products at the peak that ONNX Runtime 1.31 reaches on one core with VNNI, passes
-# over activations as measured there (docs/performance.md). Only their ratios matter.
+# over activations as measured there (docs/graph.md). Only their ratios matter.
 _INT8_OPERATION, _FP32_OPERATION, _PASS = 1 / 420, 1 / 105, 0.2
 
 
@@ -110,7 +114,8 @@ class Quantiser:
         tokens = self._observed[str(group.layers[0].input.name)].tokens
         for scheme in (choice.scheme for choice in group.choices):
             logits = _logits(self._rewritten([(group, scheme)]), self._tried)
-            noise = measure_noise(reference, logits, self._activation)
+            measured = measure_noise(reference, logits, self._activation)
+            noise = measured if math.isfinite(measured) else LOUDEST
             yield _Way(scheme, Option(noise**2, tokens * _cost(group.layers, scheme)))
         yield _Way(None, Option(0.0, tokens * _cost(group.layers, None)))
 

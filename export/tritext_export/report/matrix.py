@@ -83,7 +83,7 @@ def draw_matrix(name: str, title: str, cells: Sequence[Cell], rows: Sequence[str
     for i, true in enumerate(rows):
         for j, given in enumerate(columns):
             count = counts.get((true, given), 0)
-            parts += _cell(left + j * side, top + i * side, side, count, totals[true], f"{true}|{given}")
+            parts += _cell(left + j * side, top + i * side, side, count, totals[true], (true, given))
     right = sum(counts.get((word, word), 0) for word in rows)
     description = f"Of {sum(totals[word] for word in rows):,} texts {right:,} have the true label."
     return picture(name, size, title, description, *parts)
@@ -111,8 +111,8 @@ def _turned(x: float, y: float, words: str, anchor: str, kind: str) -> Markup:
     return label(x, y, words, anchor, class_=kind, transform=f"rotate(-90 {x:.1f} {y:.1f})")
 
 
-def _cell(x: float, y: float, side: float, count: int, total: int, place: str) -> list[Markup]:
-    true, _, given = place.partition("|")
+def _cell(x: float, y: float, side: float, count: int, total: int, place: tuple[str, str]) -> list[Markup]:
+    true, given = place
     share = count / total if total else 0.0
     kind = "hit" if true == given else "miss"
     opacity = f"{_FAINTEST + (_STRONGEST - _FAINTEST) * share:.2f}"

@@ -23,7 +23,7 @@ from tritext_export.errors import EngineError
 
 Shape = tuple[int, int]
 
-# Each range is four times the one before: with twice, the demo's engine took 1.9 times as long to build and a
+# Each range is four times the one before: with twice, the demo's engine took 1.7 times as long to build and a
 # profile's largest shape was still only half as far above the budget (docs/tensorrt.md).
 _FIRST, _GROWTH = 32, 4
 

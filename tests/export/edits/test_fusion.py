@@ -26,5 +26,5 @@ def test_the_slow_ones_come_back_where_nothing_is_left_out() -> None:
     model = trace("bert")
     edit(model)
     kinds = {node.op_type for node in fuse(model, without=()).graph}
-    assert kinds & COSTLY, "otherwise the list of what is left out does nothing"
+    assert kinds & (COSTLY - {"Gemm"}), "otherwise the list of what is left out does nothing"
     assert len(set(SLOWER)) == len(SLOWER)
