@@ -1,11 +1,12 @@
-"""What a text costs: ONNX files and texts in, CPU time a text out. Imports onnxruntime.
+"""What a text costs: ONNX files and texts in, time a text out. Imports onnxruntime.
 
 One thread, texts sorted by length as the front's planner sorts them, the files in turn batch by batch, so that
-whatever else the machine does falls on all of them alike; CPU time, since wall time measures the neighbours.
+whatever else the machine does falls on all of them alike; CPU time, since wall time measures the neighbours. Where ONNX
+Runtime has its CUDA provider, candidates for GPUs run there in large batches, and the clock on the wall counts.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,15 +14,18 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
+from tritext_export.candidates import Target
 from tritext_export.encoding import Encoded, IntArray, padded
 from tritext_export.request import Progress
 
 BATCH = 16
+GPU_BATCH = 256
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 ROUNDS = 3
 # Enough for a mean within one or two per cent, and some seconds of work.
 MOST_TEXTS = 480
 RESAMPLES = 2000
-BASIC = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+BASIC, ALL = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC, ort.GraphOptimizationLevel.ORT_ENABLE_ALL
 Batch = Mapping[str, IntArray]
 
 
@@ -68,8 +72,13 @@ class Costs:
         return Ratio(float(one.sum() / two.sum()), float(low), float(high))
 
 
+def can_measure(target: Target) -> bool:
+    """Tell whether this machine can run candidates for a target: a GPU needs ONNX Runtime's CUDA provider."""
+    return target == "cpu" or CUDA in ort.get_available_providers()
+
+
 def measure_cost(
-    files: Mapping[str, Path], encoded: Sequence[Encoded], pad_token_id: int, progress: Progress
+    files: Mapping[str, Path], encoded: Sequence[Encoded], pad_token_id: int, progress: Progress, target: Target = "cpu"
 ) -> dict[str, float]:
     """Run every file on the same batches.
 
@@ -78,12 +87,19 @@ def measure_cost(
         encoded: The texts, of the user's own length mix.
         pad_token_id: What fills a row up.
         progress: Where to tell how far it is.
+        target: Where to run them.
 
     Returns:
-        CPU milliseconds a text by name: the mean over batches of each batch's fastest round.
+        Milliseconds a text by name, of CPU time or by the clock on the wall: the mean over batches of each batch's fastest
+        round.
     """
-    sessions = {name: open_session(path) for name, path in files.items()}
-    costs = time_sessions(sessions, length_sorted(encoded, pad_token_id), progress)
+    if target == "gpu":
+        sessions = {name: open_session(path, ALL, (CUDA, CPU)) for name, path in files.items()}
+        batches = length_sorted(encoded, pad_token_id, GPU_BATCH, most=len(encoded))
+        costs = time_sessions(sessions, batches, progress, clock=time.perf_counter)
+    else:
+        sessions = {name: open_session(path) for name, path in files.items()}
+        costs = time_sessions(sessions, length_sorted(encoded, pad_token_id), progress)
     return {name: costs.milliseconds(name) for name in files}
 
 
@@ -93,6 +109,7 @@ def time_sessions(
     progress: Progress,
     rounds: int = ROUNDS,
     turn: int = 1,
+    clock: Callable[[], float] = time.thread_time,
 ) -> Costs:
     """Run sessions in turn on the same batches.
 
@@ -103,13 +120,14 @@ def time_sessions(
         rounds: How often to go through all batches; the fastest run of each counts.
         turn: How many batches a session runs before the next one's turn. Small ones come in longer turns, or every
             run would begin by fetching the weights that the session before pushed out of the caches.
+        clock: Gives seconds.
     """
     seconds = {name: np.full(len(batches), np.inf) for name in sessions}
     for _ in progress.track(range(rounds), rounds, "measuring"):
         for start in range(0, len(batches), turn):
             for name, session in sessions.items():
                 for i in range(start, min(start + turn, len(batches))):
-                    seconds[name][i] = min(seconds[name][i], _run(session, batches[i]))
+                    seconds[name][i] = min(seconds[name][i], _run(session, batches[i], clock))
     return Costs(np.array([len(batch["input_ids"]) for batch in batches]), seconds)
 
 
@@ -122,20 +140,23 @@ def length_sorted(
     return [padded(ordered[i : i + batch], pad_token_id) for i in range(0, len(ordered), batch)]
 
 
-def open_session(path: Path, level: ort.GraphOptimizationLevel = BASIC) -> ort.InferenceSession:
+def open_session(
+    path: Path, level: ort.GraphOptimizationLevel = BASIC, providers: Sequence[str] = (CPU,)
+) -> ort.InferenceSession:
     """Load a model for one thread.
 
     Args:
         path: The ONNX file.
         level: What ONNX Runtime may change. By default what the published configuration asks for: the fusions that
             pay are in the file already.
+        providers: Where it runs, by ONNX Runtime's names, the preferred one first.
     """
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.enable_mem_pattern = False
     options.log_severity_level = 3
     options.graph_optimization_level = level
-    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return ort.InferenceSession(str(path), options, providers=list(dict.fromkeys(providers)))
 
 
 def feeds(session: ort.InferenceSession, batch: Batch) -> dict[str, npt.NDArray[np.integer]]:  # type: ignore[type-arg]
@@ -146,8 +167,8 @@ def feeds(session: ort.InferenceSession, batch: Batch) -> dict[str, npt.NDArray[
     }
 
 
-def _run(session: ort.InferenceSession, batch: Batch) -> float:
+def _run(session: ort.InferenceSession, batch: Batch, clock: Callable[[], float]) -> float:
     inputs = feeds(session, batch)
-    started = time.thread_time()
+    started = clock()
     session.run(["logits"], inputs)
-    return time.thread_time() - started
+    return clock() - started

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from tritext_export.candidates import Candidate
 from tritext_export.certificate import Certificate, limits_for
-from tritext_export.cost import measure_cost
+from tritext_export.cost import can_measure, measure_cost
 from tritext_export.errors import CertificateError, EngineError, GraphError, TextsError
 from tritext_export.judge import Judge
 from tritext_export.manifest import Canary
@@ -71,9 +71,10 @@ def try_candidates(
         ExportError: none could be made.
     """
     tried, unfit = _try_groups(groups, variants, judge, pad_token_id)
-    on_cpu = {t.candidate.name: t.variant.path for t in tried if t.candidate.target == "cpu"}
-    if on_cpu and (len(tried) > 1 or tried[0].candidate.precision == "int8"):
-        cost = measure_cost(on_cpu, judge.encoded, pad_token_id, judge.progress)
+    target = tried[0].candidate.target
+    if can_measure(target) and (len(tried) > 1 or tried[0].candidate.precision == "int8"):
+        files = {t.candidate.name: t.variant.path for t in tried}
+        cost = measure_cost(files, judge.encoded, pad_token_id, judge.progress, target)
         tried = [replace(t, milliseconds=cost.get(t.candidate.name)) for t in tried]
     passed = [t for t in tried if t.certificate.passed] or tried[:1]
     chosen = min(passed, key=lambda t: t.milliseconds or 0.0)

@@ -13,7 +13,8 @@ class Trial:
         precision: Of the weights: fp32, fp16 or int8.
         edits: The graph edits it carries.
         bytes: Size of its ONNX file.
-        milliseconds: CPU time of one text at the texts' own lengths; None where it was not measured, as for GPUs.
+        milliseconds: CPU time, or time on a GPU, of one text at the texts' own lengths; None where it was not
+            measured, as for a GPU that is not there.
         accuracy: Share of texts with the true label; None for regression.
         agreement: Share of texts with the checkpoint's label; None for regression.
         unstable: Texts whose label changes with the batch they stand in.

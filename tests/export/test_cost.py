@@ -4,12 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from tests.conftest import Silent
+from tritext_export import cost
 from tritext_export.cost import Costs, feeds, length_sorted, measure_cost, open_session, time_sessions
 from tritext_export.encoding import Encoded
 
@@ -88,3 +90,14 @@ def test_a_session_is_given_what_it_reads_in_its_own_width(model: Path) -> None:
 
 def test_files_are_told_apart_by_name(model: Path) -> None:
     assert set(measure_cost({"a": model, "b": model}, encoded(2, 3), 0, Silent())) == {"a", "b"}
+
+
+def test_candidates_for_a_gpu_run_where_the_cuda_provider_is(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The CPU stands in for the provider's name: what a GPU gives is not shown here."""
+    assert cost.can_measure("cpu")
+    assert cost.can_measure("gpu") == ("CUDAExecutionProvider" in ort.get_available_providers())
+    monkeypatch.setattr(cost, "CUDA", "CPUExecutionProvider")
+    assert cost.can_measure("gpu")
+    found = measure_cost({"one": model, "two": model}, encoded(*range(1, 600)), 0, Silent(), "gpu")
+    assert set(found) == {"one", "two"}
+    assert min(found.values()) > 0

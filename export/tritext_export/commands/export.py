@@ -50,7 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         choices=sorted(TARGETS),
         metavar="WHERE",
         help="try what suits: for cpu int8 and fp32, measured, the fastest that passes; for gpu, or a GPU by name "
-        "(h100, …), fp16 if it passes, else fp32",
+        "(h100, …), fp16 and fp32, measured where there is one",
     )
     parser.add_argument(
         "--precision",
