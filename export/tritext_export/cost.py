@@ -90,8 +90,8 @@ def measure_cost(
         target: Where to run them.
 
     Returns:
-        Milliseconds a text by name, of CPU time or by the clock on the wall: the mean over batches of each batch's fastest
-        round.
+        Milliseconds a text by name, of CPU time or by the clock on the wall: the mean over batches, each with its
+        fastest round.
     """
     if target == "gpu":
         sessions = {name: open_session(path, ALL, (CUDA, CPU)) for name, path in files.items()}

@@ -71,16 +71,16 @@ def test_the_fastest_is_chosen(tmp_path: Path, costs: dict[str, float], int8: fl
 
 
 def test_the_fastest_does_not_win_without_its_certificate(tmp_path: Path, costs: dict[str, float]) -> None:
-    """A difference of nothing at all: no int8 gives that, and fp32's edits do not either to the last bit."""
+    """No layer in int8 keeps probabilities within 1e-4; the labels alone ask for no caution, so all int8 are one file."""
     costs |= dict.fromkeys((c.name for c in candidates_for("cpu", "int8")[0]), 1.0) | {"fp32": 2.0}
-    bench = Bench(tmp_path, max_probability_difference=1e-4, agreement=0.9)
+    bench = Bench(tmp_path, max_probability_difference=1e-4, agreement=0.0)
     built: list[Candidate] = []
     build = bench.variants.build
     bench.variants.build = lambda candidate, agreement: built.append(candidate) or build(candidate, agreement)  # type: ignore[method-assign, func-returns-value]
     found, trials = bench.choose(*candidates_for("cpu", "auto"))
     assert found.candidate.name == "fp32"
     assert [c for group in candidates_for("cpu", "auto") for c in group] == built, "the cautious after the bold"
-    assert 2 <= len(trials) <= len(built), "one that is another byte for byte is not asked again"
+    assert 2 <= len(trials) < len(built), "one that is another byte for byte is not asked again"
     assert not any(trial.passed for trial in trials[:-1])
     assert [trial.chosen for trial in trials] == [False] * (len(trials) - 1) + [True]
 
