@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tritext_export.export import export_model
 from tritext_export.labelled import Example, read_examples, select
@@ -21,6 +22,11 @@ ADAPTERS = {"sentiment": ROOT / "demo" / "sentiment", "sentiment_naive": ROOT / 
 
 # Nothing that a test loads may come from the hub: this must be set before transformers is first imported.
 os.environ["HF_HUB_OFFLINE"] = "1"
+
+# What is drawn is the same every time, so that a submission is not refused by chance; to draw anew, run pytest with
+# --hypothesis-profile=default.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
 
 
 class Silent:

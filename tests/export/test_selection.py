@@ -71,7 +71,7 @@ def test_the_fastest_is_chosen(tmp_path: Path, costs: dict[str, float], int8: fl
 
 
 def test_the_fastest_does_not_win_without_its_certificate(tmp_path: Path, costs: dict[str, float]) -> None:
-    """No layer in int8 keeps probabilities within 1e-4; the labels alone ask for no caution, so all int8 are one file."""
+    """No int8 keeps probabilities within 1e-4; the labels alone ask for no caution, so all int8 are one file."""
     costs |= dict.fromkeys((c.name for c in candidates_for("cpu", "int8")[0]), 1.0) | {"fp32": 2.0}
     bench = Bench(tmp_path, max_probability_difference=1e-4, agreement=0.0)
     built: list[Candidate] = []

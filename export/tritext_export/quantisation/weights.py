@@ -14,6 +14,8 @@ LARGEST = 127
 # Share of the mean squared input that is added to every input's own, so that the inverse exists (the paper's).
 DAMPING = 0.01
 _BLOCK = 128
+# A column of weights below it is nought: its scale would not be a normal number.
+_SMALLEST = 256 * float(np.finfo(np.float32).tiny)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ def _inverse_factor(moment: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def _scale(weights: FloatArray) -> FloatArray:
     largest = np.abs(weights).max(axis=0)
-    scale: FloatArray = np.where(largest > 0, largest / LARGEST, 1).astype(np.float32)
+    scale: FloatArray = np.where(largest > _SMALLEST, largest / LARGEST, 1).astype(np.float32)
     return scale
 
 
