@@ -117,7 +117,7 @@ class Tally:
         places = np.searchsorted(bounds, values, side="left")
         for edge, count in zip(_edges(bounds), np.bincount(places, minlength=len(bounds) + 1).cumsum(), strict=True):
             self._counts[Series(f"{name}_bucket", "le", edge)] += int(count)
-        self._counts[Series(f"{name}_sum")] += float(values.sum())
+        self._counts[Series(f"{name}_sum")] += float(values[np.isfinite(values)].sum(dtype=np.float64))
         self._counts[Series(f"{name}_count")] += len(values)
 
 
