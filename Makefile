@@ -3,6 +3,8 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 CORPUS := .cache/movie-reviews.tsv
+MERGED := .cache/merged-sentiment
+BENCH ?= --quick
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 LOCKED := --quiet --constraint constraints.txt
 
@@ -29,12 +31,11 @@ check: $(VENV)/.dev  ## format, lint, types, imports, docs, changelog: the one g
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/gates
 
-bench: $(VENV)/.dev $(CORPUS)  ## what a text costs the exported graphs, and the embedded server
+bench: $(VENV)/.dev $(CORPUS)  ## what a text costs the exported graphs, and tritext beside other servers
 	@HF_HUB_OFFLINE=1 $(BIN)/python demo/graphs.py --texts $(CORPUS)
-	@$(EXPORT_DEMO)
-	@$(BIN)/tritext serve model_repository --http-port 18000 --grpc-port 18001 --metrics-port 18002 & server=$$!; \
-	trap 'kill $$server; wait $$server' EXIT; \
-	$(BIN)/tritext bench --wait 120 --texts $(CORPUS) --grpc grpc://127.0.0.1:18001 --http http://127.0.0.1:18000
+	@$(EXPORT_DEMO) --target cpu
+	@HF_HUB_OFFLINE=1 $(BIN)/python demo/merged.py $(MERGED)
+	$(BIN)/tritext bench --repository model_repository --checkpoint $(MERGED) --texts $(CORPUS) $(BENCH)
 
 format: $(VENV)/.dev  ## let ruff format and mend what it can
 	$(BIN)/ruff format

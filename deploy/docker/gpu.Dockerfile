@@ -8,8 +8,10 @@ ARG BUILD_IMAGE=${TRITON_IMAGE}
 FROM ${BUILD_IMAGE} AS build
 WORKDIR /src
 COPY . .
-# Without dependencies: numpy is in Triton's image, and the front needs nothing else but the tokenizer.
-RUN python3 -m pip install --no-cache-dir --no-deps --target /opt/tritext/packages -c constraints.txt tokenizers . \
+# Without dependencies: numpy is in Triton's image, and the front needs nothing else but the tokenizer. What the start
+# script asks of the repository needs protobuf and, of tritonclient, Triton's own description of a configuration.
+RUN python3 -m pip install --no-cache-dir --no-deps --target /opt/tritext/packages -c constraints.txt \
+        protobuf tokenizers tritonclient . \
     && chmod 0755 deploy/docker/start-triton.sh
 
 FROM ${TRITON_IMAGE}

@@ -13,6 +13,7 @@ from tritext_export import certificate as certificates
 from tritext_export.candidates import candidates_for
 from tritext_export.certificate import Activation, Certificate
 from tritext_export.errors import SourceError
+from tritext_export.expectations import write_expectations
 from tritext_export.judge import Judge, encode, require_known_ids
 from tritext_export.labelled import Example
 from tritext_export.manifest import Manifest, tool_versions
@@ -73,6 +74,7 @@ class Draft:
             tried, trials = self._try(Path(folder), judge, tokenizer, calibration)
             self._require(tried.certificate, front, trials, progress)
             shutil.move(tried.variant.path, classifier / "model.onnx")
+        write_expectations(front, tried.expectations, name, self.staging.version)
         facts = self._facts(tried)
         _write_json(front / "manifest.json", self._manifest(facts, tried).to_json())
         directory = publish(self.request.repository, self.staging, facts, self.labels)
@@ -99,6 +101,7 @@ class Draft:
             self.activation,
             request.without,
             judge.progress,
+            request.cache,
         )
         groups = candidates_for(request.target, request.precision)
         return try_candidates(groups, variants, judge, self.pad_token_id)

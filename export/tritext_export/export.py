@@ -9,6 +9,7 @@ from tritext_export.candidates import candidates_for
 from tritext_export.certificate import Certificate, limits_for
 from tritext_export.draft import Draft
 from tritext_export.errors import CertificateError, SourceError, TextsError
+from tritext_export.expectations import EXPECTATIONS_FILE
 from tritext_export.labelled import Example, Split, label_ids, read_examples, require_two_labels, select, split_of
 from tritext_export.manifest import tool_versions
 from tritext_export.report import copy_evidence
@@ -101,9 +102,11 @@ def _standing(request: ExportRequest, source: Source) -> Published | None:
     now = {"source_files": source.digests(), "options": request.options(), "tools": tool_versions()}
     if any(manifest.get(key) != value for key, value in now.items()):
         return None
-    if not _intact(request.repository, manifest):
-        return None
     directory = request.repository / request.name / str(version)
+    if (
+        not _intact(request.repository, manifest) or not (directory / EXPECTATIONS_FILE).is_file()
+    ):  # of an older tritext
+        return None
     try:
         certificate = Certificate.from_json(read_json(directory / "certificate.json"))
     except CertificateError:  # of another tritext: a new version gets a new one

@@ -16,6 +16,7 @@ from tritext_export import certificate as certificates
 from tritext_export.certificate import Activation, Certificate, Comparison, FloatArray, Subject
 from tritext_export.encoding import Encoded
 from tritext_export.errors import CertificateError, SourceError, first_line
+from tritext_export.expectations import Expectations, expect
 from tritext_export.labelled import Example
 from tritext_export.manifest import Canary
 from tritext_export.request import ExportRequest, Progress
@@ -59,7 +60,7 @@ class Judge:
         batches = equal_lengths([len(ids) for ids in self.encoded])
         return self._run(self.checkpoint.logits, batches, "asking the checkpoint")
 
-    def certify(self, exported: "ExportedModel", name: str, precision: str) -> tuple[Certificate, Canary]:
+    def certify(self, exported: "ExportedModel", name: str, precision: str) -> tuple[Certificate, Canary, Expectations]:
         """Ask a candidate about every text.
 
         Args:
@@ -80,7 +81,7 @@ class Judge:
         request = self.request
         subject = Subject(request.name, precision, request.texts.name, sha256(request.texts), request.split)
         certificate = certificates.certify(comparison, certificates.limits_for(precision, request.limits), subject)
-        return certificate, self._canary(comparison)
+        return certificate, self._canary(comparison), expect(comparison)
 
     def _run(
         self, logits: Callable[[Sequence[Encoded]], FloatArray], batches: Sequence[Sequence[int]], what: str

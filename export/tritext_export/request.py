@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from tritext_export.candidates import Precision, Target, candidates_for
 from tritext_export.errors import SourceError
 from tritext_export.labelled import Split
+from tritext_export.quantisation.steps import INT8_STEPS
 from tritext_export.sources import sha256
 from tritext_export.trial import Trial
 from tritext_export.triton import RESERVED_OUTPUTS
@@ -18,6 +19,8 @@ OPSETS = range(14, 21)
 MAX_BATCH_SIZE = 4096
 # The graph edits, see ``edits.pipeline``, which imports what a request must not.
 EDITS = ("settled-shapes", "narrow-mask", "first-token", "cpu-fusions")
+# All that may be left out.
+STEPS = (*EDITS, *INT8_STEPS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +44,12 @@ class ExportRequest:
         opset: ONNX operator set.
         target: Where it is to run.
         precision: Of the weights; ``auto`` tries all that suit the target and takes the fastest that passes.
-        without: Graph edits to leave out.
+        without: Graph edits and steps of int8 to leave out, of ``STEPS``.
         limits: What the certificate must show, where the user chose: figures by their names in ``Limits``. The others
             are the precision's own.
         report: A folder outside the repository that gets the certificate and its report too, passed or not.
         force: Publish again even where the same version is in service.
+        cache: The folder where int8 keeps what its search finds; None keeps nothing.
     """
 
     source: str
@@ -68,6 +72,7 @@ class ExportRequest:
     limits: Mapping[str, float] = field(default_factory=dict)
     report: Path | None = None
     force: bool = False
+    cache: Path | None = None
 
     def options(self) -> dict[str, Any]:
         """Give the choices that change the files, as the manifest records them."""
@@ -138,8 +143,8 @@ def check(request: ExportRequest) -> None:
     if not 1 <= request.max_batch_size <= MAX_BATCH_SIZE:
         raise SourceError(f"--max-batch-size {request.max_batch_size}: take 1 to {MAX_BATCH_SIZE}")
     candidates_for(request.target, request.precision)
-    unknown = sorted(set(request.without) - set(EDITS))
+    unknown = sorted(set(request.without) - set(STEPS))
     if unknown:
-        raise SourceError(f"--without {unknown[0]}: there is no such graph edit: take of {', '.join(EDITS)}")
+        raise SourceError(f"--without {unknown[0]}: there is no such step: take of {', '.join(STEPS)}")
     if request.opset not in OPSETS:
         raise SourceError(f"--opset {request.opset}: take {OPSETS.start} to {OPSETS.stop - 1}")

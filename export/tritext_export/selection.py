@@ -8,6 +8,7 @@ from tritext_export.candidates import Candidate
 from tritext_export.certificate import Certificate, limits_for
 from tritext_export.cost import can_measure, measure_cost
 from tritext_export.errors import CertificateError, EngineError, GraphError, TextsError
+from tritext_export.expectations import Expectations
 from tritext_export.judge import Judge
 from tritext_export.manifest import Canary
 from tritext_export.session import ExportedModel
@@ -25,6 +26,7 @@ class Tried:
         inputs: The model's inputs.
         certificate: How it compares with the checkpoint.
         canary: A text with its answer.
+        expectations: The labels that it gave.
         milliseconds: CPU time of a text; None where nothing was measured.
     """
 
@@ -33,6 +35,7 @@ class Tried:
     inputs: tuple[str, ...]
     certificate: Certificate
     canary: Canary
+    expectations: Expectations
     milliseconds: float | None = None
 
     def trial(self, chosen: bool) -> Trial:
@@ -120,5 +123,5 @@ def _try(
     if any(filecmp.cmp(variant.path, t.variant.path, shallow=False) for t in before):
         return None
     exported = ExportedModel(variant.certified, pad_token_id)
-    certificate, canary = judge.certify(exported, candidate.name, candidate.precision)
-    return Tried(candidate, variant, exported.inputs, certificate, canary)
+    certificate, canary, expectations = judge.certify(exported, candidate.name, candidate.precision)
+    return Tried(candidate, variant, exported.inputs, certificate, canary, expectations)

@@ -1,6 +1,6 @@
 """The file of every candidate, made from one traced graph. Imports onnx and onnx_ir, and what quantises on demand."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,8 +11,9 @@ import onnx
 from tritext_export.candidates import Candidate
 from tritext_export.certificate import Activation
 from tritext_export.edits.pipeline import CPU_FUSIONS, edit, fuse_for_cpu, tidy
-from tritext_export.encoding import Encoded, padded
+from tritext_export.encoding import Encoded, IntArray, padded
 from tritext_export.errors import ExportError, GraphError, TextsError, first_line
+from tritext_export.quantisation.steps import EMBEDDINGS, INT8_STEPS
 from tritext_export.request import Progress
 
 try:
@@ -25,7 +26,6 @@ MOST_CALIBRATION_TEXTS = 600
 # Attention over the 8,192 tokens that some models allow would take gigabytes for every layer.
 LONGEST_PROVED = 1024
 LARGEST_FILE = 2**31 - 2**20
-INT8_EMBEDDINGS = "int8-embeddings"
 _BATCH = 16
 
 
@@ -73,6 +73,7 @@ class Variants:
         activation: Activation,
         without: Collection[str],
         progress: Progress,
+        cache: Path | None = None,
     ) -> None:
         """Keep what the forms are made from.
 
@@ -80,14 +81,16 @@ class Variants:
             traced: The graph; the forms are written beside its file.
             calibration: Gives texts that the certificate does not use; asked for only where int8 is tried.
             activation: What turns logits into probabilities.
-            without: Graph edits to leave out.
+            without: Graph edits and steps of int8 to leave out.
             progress: Where to tell how far it is.
+            cache: The folder where int8 keeps what its search finds; None keeps nothing.
         """
         self._traced = traced
         self._calibration = calibration
         self._activation: Activation = activation
         self._without = without
         self._progress = progress
+        self._cache = cache
 
     def build(self, candidate: Candidate, agreement: float) -> Variant:
         """Write a candidate's file.
@@ -119,9 +122,9 @@ class Variants:
         _, edits = self._fused
         try:
             model, layers = self._quantiser.quantise(agreement)
-            if shrink_embeddings(model):
+            if EMBEDDINGS not in self._without and shrink_embeddings(model):
                 tidy(model)
-                edits = (*edits, INT8_EMBEDDINGS)
+                edits = (*edits, EMBEDDINGS)
         except ExportError:
             raise
         except Exception as error:  # ONNX Runtime's and the graph library's errors share no base class
@@ -166,6 +169,7 @@ class Variants:
     @cached_property
     def _quantiser(self) -> Any:
         from tritext_export.quantisation.quantiser import Quantiser
+        from tritext_export.quantisation.shelf import Shelf, digest
 
         texts = sorted(self._calibration(), key=len)
         if len(texts) < LEAST_CALIBRATION_TEXTS:
@@ -177,7 +181,19 @@ class Variants:
         groups = [texts[i : i + _BATCH] for i in range(0, len(texts), _BATCH)]
         batches = [padded(group, self._traced.pad_token_id) for group in groups]
         model, _ = self._fused
-        return Quantiser(model, batches, self._activation, self._progress)
+        left_out = sorted(set(self._without) & set(INT8_STEPS) - {EMBEDDINGS})
+        said = (self._activation, *left_out)
+        shelf = Shelf(self._cache, digest([_content(model), *map(_bytes, batches), *(word.encode() for word in said)]))
+        return Quantiser(model, batches, self._activation, self._progress, left_out, shelf)
+
+
+def _content(model: ir.Model) -> bytes:
+    content: bytes = ir.to_proto(model).SerializeToString(deterministic=True)
+    return content
+
+
+def _bytes(batch: Mapping[str, IntArray]) -> bytes:
+    return b"".join(f"{name} {array.shape}".encode() + array.tobytes() for name, array in sorted(batch.items()))
 
 
 def require_one_file(traced: Path) -> None:

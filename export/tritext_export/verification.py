@@ -1,7 +1,8 @@
 """Is every version the one that was certified? A repository in, findings out: none is what everybody hopes for.
 
 Each version: its certificate passed; every file has the hash that its manifest gives, and there are no others; the ONNX
-graph may be loaded, and ONNX Runtime does load it. Each model: what its configurations name is there.
+graph may be loaded, and ONNX Runtime does load it; an engine is the one of its record, which is of this graph and
+not ``--unproved``. Each model: what its configurations name is there.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,15 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from tritext_export.catalogue import CERTIFICATE_FILE, MANIFEST_FILE, facts_of, folders, fronts, strays
-from tritext_export.errors import ExportError, RepositoryError
+from tritext_export.errors import EngineError, ExportError, RepositoryError
 from tritext_export.layout import CONFIG_FILE, CONFIGS
 from tritext_export.repository import published_versions, require_same_contract, versions_on_disk
 from tritext_export.sources import read_json, sha256
+from tritext_export.tensorrt.record import find_entry
 from tritext_export.triton import classifier_name, from_text
-from tritext_export.triton_gpu import PLAN_FILE
+from tritext_export.triton_gpu import PLAN_FILE, PLAN_RECORD
 
-# A manifest cannot hold its own hash; a plan is built from the certified graph later, on the machine that serves it.
-UNLISTED = frozenset({MANIFEST_FILE, PLAN_FILE})
+# A manifest cannot hold its own hash; a plan is built from the certified graph later, on the machine that serves it,
+# and has a record of its own.
+UNLISTED = frozenset({MANIFEST_FILE, PLAN_FILE, PLAN_RECORD})
 MODEL_FILE = "model.onnx"
 
 
@@ -59,7 +62,8 @@ def verify(repository: Path, names: Sequence[str] = ()) -> Iterator[tuple[str, i
     for name in fronts(repository, names):
         yield name, None, tuple(Finding(name, None, p) for p in model_problems(repository, name))
         for version in versions_on_disk(repository, name):
-            yield name, version, tuple(Finding(name, version, p) for p in version_problems(repository, name, version))
+            problems = (*version_problems(repository, name, version), *unproved_plan(repository, name, version))
+            yield name, version, tuple(Finding(name, version, p) for p in problems)
 
 
 def require_sound(repository: Path, name: str, version: int) -> Mapping[str, Any]:
@@ -95,6 +99,21 @@ def version_problems(repository: Path, name: str, version: int) -> Iterator[str]
     yield from problems
     if not problems:  # a file that is not the certified one is not opened
         yield from _graph_problems(classifier / MODEL_FILE, manifest)
+        yield from _plan_problems(repository, classifier, manifest)
+
+
+def unproved_plan(repository: Path, name: str, version: int) -> Iterator[str]:
+    """Say whether the version's engine was built without comparing labels.
+
+    That is somebody's choice, so it keeps no version from service: a server asks again before it loads the engine.
+    """
+    _, classifier = folders(repository, name, version)
+    try:
+        entry = _plan_entry(classifier)
+    except ExportError:
+        return  # which ``version_problems`` reports
+    if entry and entry.get("passed") is not True:
+        yield f"{PLAN_FILE} was built without comparing labels: build it again without --unproved, or remove it"
 
 
 def model_problems(repository: Path, name: str) -> Iterator[str]:
@@ -169,6 +188,36 @@ def _graph_problems(path: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
         return
     if list(inputs) != manifest.get("inputs"):
         yield f"{MODEL_FILE} reads {', '.join(inputs)}, {MANIFEST_FILE} says otherwise: export the model again"
+
+
+def _plan_problems(repository: Path, classifier: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Hold an engine against its record, and the record against the certified graph."""
+    name = (classifier / PLAN_FILE).relative_to(repository)
+    try:
+        entry = _plan_entry(classifier)
+    except ExportError as error:
+        yield f"{name}: {error}: {_REBUILD}"
+        return
+    graph = (classifier / MODEL_FILE).relative_to(repository)
+    if entry and entry.get("graph_sha256") != manifest["files"].get(str(graph)):
+        yield f"{name}: was built from another graph than {graph}: {_REBUILD}"
+
+
+_REBUILD = "build it again with `tritext engine --builder tensorrt`, or remove it and its record"
+
+
+def _plan_entry(classifier: Path) -> dict[str, Any]:
+    """Read what is known of a version's engine; nothing where there is none."""
+    plan, record = classifier / PLAN_FILE, classifier / PLAN_RECORD
+    if not plan.exists():
+        if record.exists():
+            raise EngineError(f"is missing, and {PLAN_RECORD} speaks of it")
+        return {}
+    try:
+        text = record.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise EngineError(f"has no record {PLAN_RECORD} that can be read ({error})") from error
+    return find_entry(text, sha256(plan))
 
 
 def _config_names(folder: Path) -> set[str]:

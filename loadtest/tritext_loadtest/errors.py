@@ -4,7 +4,11 @@
 
     LoadTestError                every refusal below; the command prints it and exits 1
     ├── TextsError               the file of texts cannot be used
-    └── ServerNotFoundError      no process of this machine listens at the address
+    ├── ServerNotFoundError      no process of this machine listens at the address
+    ├── ExpectationsError        what the served version must answer is not known
+    ├── SLOError                 the file of objectives cannot be used
+    ├── ScenarioError            a load of that form cannot be made
+    └── GeneratorError           the processes that make the load broke off
 """
 
 
@@ -18,3 +22,19 @@ class TextsError(LoadTestError):
 
 class ServerNotFoundError(LoadTestError):
     """The server's processes cannot be seen, so its cost cannot be measured."""
+
+
+class ExpectationsError(LoadTestError):
+    """The labels that the served version must give are not known."""
+
+
+class SLOError(LoadTestError):
+    """The objectives cannot be read."""
+
+
+class ScenarioError(LoadTestError):
+    """The load cannot be made as asked for."""
+
+
+class GeneratorError(LoadTestError):
+    """The load broke off on this side."""

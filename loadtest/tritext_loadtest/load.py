@@ -8,10 +8,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from tritext import Prediction
 
 Classify = Callable[[Sequence[str]], Sequence[Prediction]]
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class LoadResult:
+class LoadResult(Generic[Answer]):
     """What a load led to.
 
     Attributes:
@@ -46,7 +48,7 @@ class LoadResult:
     texts: int
     seconds: float
     latencies: tuple[float, ...]
-    predictions: tuple[Prediction, ...]
+    predictions: tuple[Answer, ...]
 
     @property
     def texts_per_second(self) -> float:
@@ -59,7 +61,9 @@ def chunks(texts: Sequence[str], size: int) -> list[Sequence[str]]:
     return [texts[start : start + size] for start in range(0, len(texts), size)]
 
 
-def run(classify: Classify, texts: Sequence[str], shape: Shape) -> LoadResult:
+def run(
+    classify: Callable[[Sequence[str]], Sequence[Answer]], texts: Sequence[str], shape: Shape
+) -> LoadResult[Answer]:
     """Send every text once.
 
     Args:
@@ -83,12 +87,14 @@ def run(classify: Classify, texts: Sequence[str], shape: Shape) -> LoadResult:
     return LoadResult(len(texts), seconds, tuple(loop.latencies), tuple(p for a in loop.answers for p in a))
 
 
-class _Loop:
+class _Loop(Generic[Answer]):
     """What the workers of one load share."""
 
-    def __init__(self, classify: Classify, requests: Sequence[Sequence[str]]) -> None:
+    def __init__(
+        self, classify: Callable[[Sequence[str]], Sequence[Answer]], requests: Sequence[Sequence[str]]
+    ) -> None:
         self.requests = requests
-        self.answers: list[Sequence[Prediction]] = [()] * len(requests)
+        self.answers: list[Sequence[Answer]] = [()] * len(requests)
         self.latencies = [0.0] * len(requests)
         self.errors: list[BaseException] = []
         self._classify = classify

@@ -2,8 +2,9 @@
 
 A front's manifest gives the sha256 of every file of a version, the classifier's too; its certificate says whether the
 export kept the labels. Both are read here before anything is staged, and the labels' names are held against the
-manifest's. No ONNX is opened: a hash that agrees means the
-file that `tritext export` inspected, and the version folders hold nothing else (``repository``).
+manifest's. No ONNX is opened: a hash that agrees means the file that `tritext export` inspected, and the version
+folders hold nothing else (``repository``). A TensorRT engine is younger than the manifest and has a record of its own,
+which names the graph that it was built from; it is read where the engine is what will be loaded.
 """
 
 import hashlib
@@ -13,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from tritext_serve.errors import RepositoryError
-from tritext_serve.repository import VERSION_FILES, Model
+from tritext_serve.repository import PLAN_FILE, PLAN_RECORD, VERSION_FILES, Model
 
 MANIFEST_FILE, CERTIFICATE_FILE = "manifest.json", "certificate.json"
 LABELS_FILE = "labels.txt"
-# A manifest cannot hold its own hash; a plan is built later, on the GPU that runs it, and is not read here.
-UNLISTED = frozenset({MANIFEST_FILE, "model.plan"})
+MODEL_FILE = "model.onnx"
+# A manifest cannot hold its own hash; a plan is built later, on the GPU that runs it, and its record with it.
+UNLISTED = frozenset({MANIFEST_FILE, PLAN_FILE, PLAN_RECORD})
 
 
 def doubts(repository: Path, models: Sequence[Model]) -> tuple[str, ...]:
@@ -39,7 +41,10 @@ def _doubts(repository: Path, models: Sequence[Model]) -> Iterator[str]:
         for version in front.served_versions:
             own = [version, *([behind.directory / version.name] if behind else [])]
             vouched.update(own)
-            yield from (f"{front.name} version {version.name}: {problem}" for problem in _problems(repository, own))
+            problems = [*_problems(repository, own)]
+            if behind and behind.reads_plan:
+                problems += _plan_problems(own[0], own[1])
+            yield from (f"{front.name} version {version.name}: {problem}" for problem in problems)
     for model in models:
         for version in model.served_versions:
             if version not in vouched:
@@ -80,6 +85,31 @@ def _file_problems(repository: Path, own: Sequence[Path], listed: Mapping[str, A
             yield f"{name} is missing"
         elif _sha256(there[name]) != digest:
             yield f"{name} is not the file that was certified: its sha256 is another"
+
+
+def _plan_problems(front: Path, classifier: Path) -> Iterator[str]:
+    """Hold an engine against its record, and the record against the version's certified graph."""
+    plan = classifier / PLAN_FILE
+    name = f"{classifier.parent.name}/{classifier.name}/{PLAN_FILE}"
+    if not plan.is_file():
+        yield f"{name} is missing: build it with `tritext engine --builder tensorrt`"
+        return
+    try:
+        engines = _read(classifier / PLAN_RECORD).get("engines")
+        listed = _read(front / MANIFEST_FILE).get("files")
+    except RepositoryError as error:
+        yield f"{name} has no record that can be read: {error}"
+        return
+    digest = _sha256(plan)
+    record = engines.get(digest) if isinstance(engines, dict) else None
+    if not isinstance(record, dict):
+        yield f"{name} is not the engine of its {PLAN_RECORD}: its sha256 is {digest[:12]}…"
+        return
+    graph = f"{classifier.parent.name}/{classifier.name}/{MODEL_FILE}"
+    if not isinstance(listed, dict) or graph not in listed or record.get("graph_sha256") != listed[graph]:
+        yield f"{name} was built from another graph than the certified {MODEL_FILE}"
+    if record.get("passed") is not True:
+        yield f"{name} was built without comparing labels (--unproved)"
 
 
 def _labels(path: Path) -> list[str] | None:

@@ -1,9 +1,9 @@
 """``config.pbtxt``: text in, checked and resized text out, through Triton's own protobuf. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from google.protobuf import text_format
+from google.protobuf import json_format, text_format
 from tritonclient.grpc import model_config_pb2
 
 from tritext_serve.errors import RepositoryError
@@ -11,6 +11,10 @@ from tritext_serve.sizing import Sizing
 
 FRONT_BACKEND, ENGINE_BACKEND = "tritext", "onnxruntime"
 MODEL_FILE = "model.onnx"
+# What the launcher alone may say, by a front's or a classifier's parameters; a repository's own word is dropped.
+ENGINE_DIRECTORY, LANES, DEVICE = "engine_directory", "lanes", "device"
+MAX_QUEUE = "max_queue"
+STAGED_PARAMETERS = (ENGINE_DIRECTORY, LANES, DEVICE)
 # Each of these makes Triton load native code or an environment from the repository.
 _FORBIDDEN_PARAMETERS = ("EXECUTION_ENV_PATH", "TRITON_BATCH_STRATEGY_PATH")
 
@@ -68,8 +72,18 @@ def _data_files(config: model_config_pb2.ModelConfig) -> Iterator[str]:
         yield from (tensor.input_data_file for tensor in request.inputs.values() if tensor.input_data_file)
 
 
-def resize(config: model_config_pb2.ModelConfig, sizing: Sizing) -> str:
-    """Write the configuration again with this machine's counts; all else stays as exported."""
+def resize(
+    config: model_config_pb2.ModelConfig,
+    sizing: Sizing,
+    parameters: Mapping[str, str] | None = None,
+) -> model_config_pb2.ModelConfig:
+    """Give the configuration this machine's counts; all else stays as exported.
+
+    Args:
+        config: A model's configuration, which is not changed.
+        sizing: Processes and threads.
+        parameters: What else this server tells the model.
+    """
     resized = model_config_pb2.ModelConfig()
     resized.CopyFrom(config)
     del resized.instance_group[:]
@@ -78,4 +92,21 @@ def resize(config: model_config_pb2.ModelConfig, sizing: Sizing) -> str:
     group.count = sizing.instances
     if resized.backend == ENGINE_BACKEND:
         resized.parameters["intra_op_thread_count"].string_value = str(sizing.threads)
-    return str(text_format.MessageToString(resized))
+    for key in STAGED_PARAMETERS:
+        resized.parameters.pop(key, None)
+    for key, value in (parameters or {}).items():
+        resized.parameters[key].string_value = value
+    if resized.backend == FRONT_BACKEND:
+        # The front's own queue is the bounded one: with limits here, Triton 24.10 forgets requests for half a second.
+        resized.dynamic_batching.ClearField("default_queue_policy")
+    return resized
+
+
+def to_text(config: model_config_pb2.ModelConfig) -> str:
+    """Write a configuration as ``config.pbtxt``."""
+    return str(text_format.MessageToString(config))
+
+
+def to_json(config: model_config_pb2.ModelConfig) -> str:
+    """Write a configuration as Triton hands it to a backend."""
+    return str(json_format.MessageToJson(config, preserving_proto_field_name=True))

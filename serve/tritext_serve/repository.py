@@ -4,7 +4,7 @@ A repository is data. Triton loads shared libraries and Python files that lie be
 that is not expected is refused here, before the server sees it. So is a link: what is checked must be what is served.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,20 +13,28 @@ from tritonclient.grpc import model_config_pb2
 from tritext_serve.errors import RepositoryError
 from tritext_serve.model_config import FRONT_BACKEND, parse
 
-MODEL_FILES = frozenset({"config.pbtxt", "labels.txt"})
+CONFIG_FILE = "config.pbtxt"
+PLAN_FILE, PLAN_RECORD = "model.plan", "model.plan.json"
+PLAN_BACKEND = "tensorrt"
+MODEL_FILES = frozenset({CONFIG_FILE, "labels.txt"})
 VERSION_FILES = frozenset(
     {
         "model.onnx",
         "model.onnx_data",
-        "model.plan",
+        PLAN_FILE,
+        PLAN_RECORD,
         "tokenizer.json",
         "manifest.json",
         "certificate.json",
         "report.html",
+        "expectations.json",
     }
 )
 # Folders beside the versions, and what a file in them is called: configurations for other servers, warm-up data.
-MODEL_FOLDERS = {"configs": "*.pbtxt", "warmup": "ones_*"}
+CONFIGS = "configs"
+MODEL_FOLDERS = {CONFIGS: "*.pbtxt", "warmup": "ones_*"}
+# The contents of a configuration and its path in the repository in, the configuration out.
+Reader = Callable[[str, str], model_config_pb2.ModelConfig]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +43,7 @@ class Model:
 
     Attributes:
         directory: The folder; its name is the model's.
-        config: Its parsed ``config.pbtxt``.
+        config: The configuration that it is served by.
         versions: Its version folders, ascending.
     """
 
@@ -54,6 +62,11 @@ class Model:
         return bool(self.config.backend == FRONT_BACKEND)
 
     @property
+    def reads_plan(self) -> bool:
+        """Whether a TensorRT engine is loaded in place of the graph."""
+        return bool(self.config.backend == PLAN_BACKEND)
+
+    @property
     def classifier(self) -> str:
         """The model behind a front; "" where its configuration names none."""
         parameters = self.config.parameters
@@ -62,14 +75,27 @@ class Model:
     @property
     def served_versions(self) -> tuple[Path, ...]:
         """The version folders that its policy loads."""
-        wanted = set(self.config.version_policy.specific.versions)
-        return tuple(v for v in self.versions if int(v.name) in wanted) if wanted else self.versions[-1:]
+        policy = self.config.version_policy
+        if policy.HasField("all"):
+            return self.versions
+        wanted = set(policy.specific.versions)
+        newest = self.versions[-max(1, policy.latest.num_versions) :]
+        return tuple(v for v in self.versions if int(v.name) in wanted) if wanted else newest
 
 
-def scan(repository: Path) -> tuple[Model, ...]:
+def _read_default(text: str, path: str) -> model_config_pb2.ModelConfig:
+    return parse(text, path.partition("/")[0])
+
+
+def scan(repository: Path, config: str = "", read: Reader = _read_default) -> tuple[Model, ...]:
     """Read and check every model of a repository; hidden folders and loose files are left alone.
 
     A classifier serves those of its versions that its front names: while a new one is being published it has one more.
+
+    Args:
+        repository: The folder.
+        config: Name of the configurations: ``configs/NAME.pbtxt`` of each model that has it. "" for ``config.pbtxt``.
+        read: Parses a configuration, and refuses what this server must not load.
 
     Raises:
         RepositoryError: nothing to serve, a broken configuration, a version that is named and not there, or a file
@@ -78,7 +104,7 @@ def scan(repository: Path) -> tuple[Model, ...]:
     if not repository.is_dir():
         raise RepositoryError(f"{repository}: no such directory: make one with `tritext export`")
     folders = sorted(p for p in repository.iterdir() if p.is_dir() and not p.name.startswith("."))
-    models = {folder.name: _read_model(folder) for folder in folders}
+    models = {folder.name: _read_model(folder, config, read) for folder in folders}
     fronts = [model for model in models.values() if model.is_front]
     if not fronts:
         raise RepositoryError(f"{repository}: holds no model to serve: make one with `tritext export`")
@@ -88,23 +114,25 @@ def scan(repository: Path) -> tuple[Model, ...]:
     return tuple(models.values())
 
 
-def _read_model(folder: Path) -> Model:
+def _read_model(folder: Path, config_name: str, read: Reader) -> Model:
+    named = f"{CONFIGS}/{config_name}.pbtxt"
+    file = named if config_name and (folder / named).is_file() else CONFIG_FILE
     try:
-        text = (folder / "config.pbtxt").read_text(encoding="utf-8")
+        text = (folder / file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise RepositoryError(f"{folder.name}/config.pbtxt: {error}: export the model again") from error
+        raise RepositoryError(f"{folder.name}/{file}: {error}: export the model again") from error
     versions = sorted((p for p in folder.iterdir() if p.is_dir() and p.name.isdecimal()), key=lambda p: int(p.name))
     _refuse_unexpected(folder, MODEL_FILES)
     for version in versions:
         _refuse_unexpected(version, VERSION_FILES)
     if not versions:
         raise RepositoryError(f"{folder.name}: has no version folder: export the model again")
-    config = parse(text, folder.name)
+    config = read(text, f"{folder.name}/{file}")
     there = {int(version.name) for version in versions}
     for wanted in config.version_policy.specific.versions:
         if wanted not in there:
             raise RepositoryError(
-                f"{folder.name}/config.pbtxt: names version {wanted}, which is not there: "
+                f"{folder.name}/{file}: names version {wanted}, which is not there: "
                 "put another in service with `tritext repository promote`"
             )
     return Model(folder, config, tuple(versions))

@@ -23,7 +23,7 @@ from tritext_serve.flags import EXIT_TIMEOUT_SECONDS, Address, triton_flags
 from tritext_serve.log import reasons
 from tritext_serve.repository import Model, scan
 from tritext_serve.settings import child_environment
-from tritext_serve.sizing import Sizing, count_cores, size
+from tritext_serve.sizing import Sizing, count_cores, queue_size, size, size_in_process
 
 POLL_SECONDS = 0.05
 LOCK_BYTES = 32
@@ -38,6 +38,10 @@ class ServerOptions:
         instances: Processes a model, by model name; the key "" is for every other model. Chosen from the cores
             where it is missing.
         threads: Threads of one engine; chosen from the cores where it is None.
+        engine: Whether a classifier runs in its front's process or as a model of its own.
+        device: What computes.
+        max_queue: Requests that may wait for a front, more are refused at once; chosen from the cores where it is None,
+            or as the repository says if that is less.
         start_timeout: Seconds until every canary must have answered.
         verbose: Whether Triton's own log goes to standard error.
         allow_uncertified: Whether a version is served that has no passing certificate, or whose files are not those
@@ -47,6 +51,9 @@ class ServerOptions:
     address: Address = field(default_factory=Address)
     instances: Mapping[str, int] = field(default_factory=dict)
     threads: int | None = None
+    engine: staging.EngineKind = "in-process"
+    device: staging.Device = "cpu"
+    max_queue: int | None = None
     start_timeout: float = 120.0
     verbose: bool = False
     allow_uncertified: bool = False
@@ -108,7 +115,7 @@ class Server:
         """
         check_ports(self.options.address)
         staging.sweep()
-        self._stage = staging.build(self._wheel, self.models, self._size)
+        self._stage = staging.build(self._wheel, self.models, self._size, self._arrangement())
         try:
             self._process = self._spawn(self._stage)
             self._wait_until_answering(time.monotonic() + self.options.start_timeout)
@@ -166,7 +173,12 @@ class Server:
 
     def _size(self, model: Model) -> Sizing:
         own = self.options.instances
-        return size(count_cores(), own.get(model.name, own.get("")), self.options.threads)
+        choose = size_in_process if model.is_front and self.options.engine == "in-process" else size
+        return choose(count_cores(), own.get(model.name, own.get("")), self.options.threads)
+
+    def _arrangement(self) -> staging.Arrangement:
+        options = self.options
+        return staging.Arrangement(options.engine, options.device, options.max_queue, queue_size(count_cores()))
 
     def _spawn(self, stage: staging.Stage) -> subprocess.Popen[bytes]:
         flags = triton_flags(

@@ -1,4 +1,4 @@
-"""How many instances and threads: the cores that may be used in, counts out. Pure but for the readings at the end."""
+"""How many instances, threads and waiting requests: the cores that may be used in, counts out. Pure but for the end."""
 
 import math
 import os
@@ -7,6 +7,10 @@ from pathlib import Path
 
 # Each instance holds the weights once more, so past this many the threads grow instead.
 MAX_INSTANCES = 8
+# Texts are read and answered by one Python thread a process at a time: some 0.2 ms of the 2 ms that a short text takes.
+MAX_LANES = 8
+# Behind this many requests for each core an answer takes about twice as long as under good load (docs/performance.md).
+LEAST_QUEUE, QUEUE_PER_CORE = 32, 16
 _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
@@ -16,7 +20,8 @@ class Sizing:
 
     Attributes:
         instances: Processes, each with the weights of its own.
-        threads: Threads inside an operator of one instance.
+        threads: Threads of one instance's engine: inside an operator where it is a model of its own, sub-batches at
+            once where it runs in the front's process.
     """
 
     instances: int
@@ -35,6 +40,25 @@ def size(cores: int, instances: int | None = None, threads: int | None = None) -
     """
     chosen = instances or max(1, min(cores, MAX_INSTANCES))
     return Sizing(chosen, threads or max(1, cores // chosen))
+
+
+def size_in_process(cores: int, instances: int | None = None, threads: int | None = None) -> Sizing:
+    """Choose counts for a front that runs the engine itself: one process, which sees the whole queue, as far as it can.
+
+    The weights are shared by the threads of a process, and a plan for more texts pads less.
+
+    Args:
+        cores: Cores that may be used.
+        instances: The user's own count of processes, which wins.
+        threads: The user's own count of sub-batches at once, which wins.
+    """
+    chosen = instances or max(1, math.ceil(cores / MAX_LANES))
+    return Sizing(chosen, threads or max(1, cores // chosen))
+
+
+def queue_size(cores: int) -> int:
+    """Choose how many requests may wait: a longer queue would only turn rejections into late answers."""
+    return max(LEAST_QUEUE, QUEUE_PER_CORE * cores)
 
 
 def usable_cores(affinity: int, quota: str | None) -> int:

@@ -3,6 +3,9 @@
 The view holds each model's ``config.pbtxt`` rewritten for this machine and links to the version folders that are
 served, whose files have been checked, so the repository itself is never written to. The folders are locked, shared,
 for as long as the server lives: `tritext repository prune` leaves them alone. ``configs/`` is for other servers.
+
+A classifier that its front runs in its own process is no model of the server: it lies beside the view, where the front
+is told to look for it.
 """
 
 import fcntl
@@ -12,7 +15,9 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+from tritext_serve import model_config
 from tritext_serve.errors import RepositoryError
 from tritext_serve.model_config import resize
 from tritext_serve.repository import MODEL_FILES, Model
@@ -21,7 +26,29 @@ from tritext_serve.wheel import STUB, TritonWheel
 
 WARMUP_FOLDER = "warmup"
 BACKENDS = Path(__file__).with_name("backends")
+ENGINE_CONFIG = "config.json"
 _PREFIX = "tritext-serve-"
+
+EngineKind = Literal["in-process", "triton"]
+Device = Literal["cpu", "cuda"]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """Where classifiers run.
+
+    Attributes:
+        engine: In the front's own process, or as models of the server.
+        device: What computes.
+        max_queue: Requests that may wait for a front; where it is None, as many as ``usual_queue`` and the repository
+            allow.
+        usual_queue: What suits this machine.
+    """
+
+    engine: EngineKind = "triton"
+    device: Device = "cpu"
+    max_queue: int | None = None
+    usual_queue: int = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +60,7 @@ class Stage:
         backends: What ``--backend-directory`` names.
         models: What ``--model-repository`` names.
         log: Where the server writes its log.
+        engines: Where classifiers lie that are no models of the server.
         locks: Open descriptors of the version folders that are served.
     """
 
@@ -40,21 +68,38 @@ class Stage:
     backends: Path
     models: Path
     log: Path
+    engines: Path
     locks: tuple[int, ...] = ()
 
 
-def build(wheel: TritonWheel, models: Sequence[Model], sizing: Callable[[Model], Sizing]) -> Stage:
+def build(
+    wheel: TritonWheel,
+    models: Sequence[Model],
+    sizing: Callable[[Model], Sizing],
+    arrangement: Arrangement = Arrangement(),
+) -> Stage:
     """Make the folder; it is this user's alone.
+
+    Args:
+        wheel: Where Triton's parts are.
+        models: What to serve.
+        sizing: Chooses each model's processes and threads.
+        arrangement: Where the classifiers run.
 
     Raises:
         RepositoryError: a version has been removed since it was checked.
     """
     locks = _lock(models)
     root = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
-    stage = Stage(root, root / "backends", root / "models", root / "triton.log", locks)
+    stage = Stage(root, root / "backends", root / "models", root / "triton.log", root / "engines", locks)
     _stage_backends(wheel, stage.backends)
+    stage.models.mkdir()
+    inside = {model.classifier for model in models if model.is_front and arrangement.engine == "in-process"}
     for model in models:
-        _stage_model(model, stage.models / model.name, sizing(model))
+        if model.name in inside:
+            _stage_engine(model, stage.engines / model.name, arrangement)
+        else:
+            _stage_model(model, stage, sizing(model), arrangement)
     (root / "tmp").mkdir()
     return stage
 
@@ -100,14 +145,41 @@ def _stage_backends(wheel: TritonWheel, target: Path) -> None:
     shutil.copytree(BACKENDS, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
 
 
-def _stage_model(model: Model, target: Path, sizing: Sizing) -> None:
+def _stage_engine(model: Model, target: Path, arrangement: Arrangement) -> None:
+    """Put a classifier where its front finds it; its threads are the front's, so that each session has but one."""
     target.mkdir(parents=True)
-    (target / "config.pbtxt").write_text(resize(model.config, sizing), encoding="utf-8")
+    config = resize(model.config, Sizing(1, 1), _told(model, arrangement))
+    (target / ENGINE_CONFIG).write_text(model_config.to_json(config), encoding="utf-8")
+    _link_versions(model, target)
+
+
+def _told(model: Model, arrangement: Arrangement) -> dict[str, str]:
+    """Say what a model must know of this server."""
+    if model.config.backend == model_config.ENGINE_BACKEND:
+        return {model_config.DEVICE: arrangement.device}
+    allowed = model.config.dynamic_batching.default_queue_policy.max_queue_size or arrangement.usual_queue
+    usual = min(allowed, arrangement.usual_queue)
+    return {model_config.MAX_QUEUE: str(usual if arrangement.max_queue is None else arrangement.max_queue)}
+
+
+def _stage_model(model: Model, stage: Stage, sizing: Sizing, arrangement: Arrangement) -> None:
+    target = stage.models / model.name
+    target.mkdir()
+    told = _told(model, arrangement)
+    if model.is_front and arrangement.engine == "in-process":
+        directory = str(stage.engines / model.classifier)
+        told |= {model_config.ENGINE_DIRECTORY: directory, model_config.LANES: str(sizing.threads)}
+    config = resize(model.config, sizing, told)
+    (target / "config.pbtxt").write_text(model_config.to_text(config), encoding="utf-8")
     for name in MODEL_FILES - {"config.pbtxt"}:
         if (model.directory / name).is_file():
             (target / name).symlink_to((model.directory / name).resolve())
     if (model.directory / WARMUP_FOLDER).is_dir():
         (target / WARMUP_FOLDER).symlink_to((model.directory / WARMUP_FOLDER).resolve())
+    _link_versions(model, target)
+
+
+def _link_versions(model: Model, target: Path) -> None:
     # The folder as a whole: ONNX Runtime refuses weights beside a model that are links of their own.
     for version in model.served_versions:
         (target / version.name).symlink_to(version.resolve())

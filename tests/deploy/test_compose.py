@@ -8,7 +8,7 @@ from tests.deploy.compose import CPU, GPU, ROOT, commands, mounts, published, re
 from tritext_export.triton_gpu import ENGINE_CACHE, TENSORRT_EP
 from tritext_export.triton_gpu import GPU as TRITON_GPU
 
-OWN_TO_A_STACK = ("image", "build", "user", "deploy", "command", "volumes")
+OWN_TO_A_STACK = ("image", "build", "user", "deploy", "command", "environment", "volumes")
 
 
 @pytest.fixture(params=commands() or [[]], ids=lambda words: " ".join(words) or "none")
@@ -56,6 +56,11 @@ def test_the_gpu_stack_picks_a_configuration_that_the_export_writes(compose: lis
         assert command[:2] == ["/opt/tritext/start-triton.sh", f"--model-config-name={chosen}"]
 
 
+def test_the_gpu_stack_passes_on_that_the_uncertified_is_allowed(compose: list[str]) -> None:
+    allowed = rendered(compose, GPU, TRITEXT_ALLOW_UNCERTIFIED="1")["triton"]["environment"]
+    assert allowed["TRITEXT_ALLOW_UNCERTIFIED"] == "1"
+
+
 def test_prometheus_reads_the_files_beside_it(services: dict[str, Any]) -> None:
     assert mounts(services["prometheus"])["/etc/prometheus"] == (str(ROOT / "deploy/monitoring"), True)
 
@@ -87,6 +92,7 @@ def test_the_stacks_differ_in_image_and_device_alone(compose: list[str]) -> None
     assert gpu["prometheus"] == cpu["prometheus"]
     common = [{k: v for k, v in s["triton"].items() if k not in OWN_TO_A_STACK} for s in (gpu, cpu)]
     assert common[0] == common[1]
+    assert gpu["triton"]["environment"] == cpu["triton"]["environment"] | {"TRITEXT_ALLOW_UNCERTIFIED": "0"}
     (device,) = gpu["triton"]["deploy"]["resources"]["reservations"]["devices"]
     assert (device["driver"], device["capabilities"], device["count"]) == ("nvidia", ["gpu"], 1)
     assert "deploy" not in cpu["triton"]

@@ -4,6 +4,8 @@ import json
 import re
 import time
 import urllib.request
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ import yaml
 from tests.deploy.compose import GPU, ROOT, command
 from tests.deploy.conftest import Stack
 from tests.deploy.engine import Engine, run
+from tests.export.repositories import make_repository
 
 # The first test waits for a base system, two images and an export.
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -92,6 +95,58 @@ def test_the_gpu_recipe_puts_the_front_where_triton_looks(docker_engine: Engine,
     )
     shell = ["run", "--rm", "--network", "none", gpu_image, "python3", "-c", program]
     assert docker_engine.docker(*shell).strip() == "True ['tritext'] ['model.py'] None"
+
+
+@pytest.fixture
+def gpu_start(docker_engine: Engine, gpu_image: str, tmp_path: Path) -> Callable[..., str]:
+    """Start the GPU image as its recipe says, on a repository of ours and a server that prints its flags."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "tritonserver").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n', encoding="utf-8")
+    run(["chmod", "-R", "a+rx", str(tmp_path)], 10)
+
+    def start(models: Path, *environment: str) -> str:
+        given = [word for each in environment for word in ("--env", each)]
+        mounted = ["--volume", f"{models}:/models:ro", "--volume", f"{programs}/tritonserver:/usr/bin/tritonserver:ro"]
+        shell = ["run", "--rm", "--network", "none", "--read-only", "--cap-drop", "ALL", *given, *mounted, gpu_image]
+        return docker_engine.docker(
+            *shell, "sh", "-c", "exec /opt/tritext/start-triton.sh --model-config-name=gpu 2>&1"
+        )
+
+    return start
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    """A published repository that others may read."""
+    root = make_repository(tmp_path / "models", 1)
+    run(["chmod", "-R", "a+rX", str(root)], 10)
+    return root
+
+
+def test_the_gpu_image_starts_what_was_certified(gpu_start: Callable[..., str], models: Path) -> None:
+    flags = gpu_start(models).splitlines()
+    assert flags[0] == "--model-repository=/models"
+    assert flags[-1] == "--model-config-name=gpu"
+
+
+def test_the_gpu_image_refuses_what_was_tampered_with(gpu_start: Callable[..., str], models: Path) -> None:
+    (models / "m" / "1" / "tokenizer.json").write_text("[]", encoding="utf-8")
+    reason = "m version 1: m/1/tokenizer.json is not the file that was certified"
+    with pytest.raises(AssertionError, match=f"(?s)ended with 1.*tritext: refused: {reason}"):
+        gpu_start(models)
+    said = gpu_start(models, "TRITEXT_ALLOW_UNCERTIFIED=1").splitlines()
+    assert said[0].startswith(f"tritext: not certified: {reason}")
+    assert said[-1] == "--model-config-name=gpu"
+
+
+def test_the_gpu_image_says_what_its_user_cannot_read(gpu_start: Callable[..., str], models: Path) -> None:
+    (models / "m" / "1" / "tokenizer.json").chmod(0o600)
+    with pytest.raises(
+        AssertionError, match=r"(?s)ended with 1.*tokenizer\.json: Permission denied: let others read"
+    ) as said:
+        gpu_start(models)
+    assert "Traceback" not in str(said.value)
 
 
 def test_the_gpu_stack_asks_the_engine_for_a_gpu(docker_engine: Engine, gpu_image: str, cpu_stack: Stack) -> None:

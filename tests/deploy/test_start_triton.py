@@ -1,7 +1,9 @@
-"""The GPU image's start script: the flags it gives, and what they close on a real Triton."""
+"""The GPU image's start script: what it refuses, the flags it gives, and what they close on a real Triton."""
 
 import os
+import shutil
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -12,6 +14,7 @@ import pytest
 
 from tests.deploy.compose import ROOT
 from tests.deploy.engine import run
+from tests.export.repositories import make_repository
 from tritext_serve import wheel
 from tritext_serve.errors import PlatformError
 from tritext_serve.server import free_ports
@@ -33,18 +36,113 @@ exec "{binary}" "$@"
 """
 
 
-def environment_with(folder: Path, program: str, **more: str) -> dict[str, str]:
-    """Put a program that is called tritonserver first on the path."""
-    path = folder / "tritonserver"
-    path.write_text(program, encoding="utf-8")
-    path.chmod(0o755)
-    return {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", **more}
+# The image mounts the repository at /models; here another folder is asked about.
+PYTHON_SHIM = """#!/bin/sh
+count=$#
+for word in "$@"; do
+    case $word in
+        --model-repository=/models) set -- "$@" "--model-repository={models}" ;;
+        *) set -- "$@" "$word" ;;
+    esac
+done
+shift "$count"
+exec "{python}" "$@"
+"""
+RECORDER = '#!/bin/sh\nprintf "%s\\n" "$@"\n'
+
+
+def environment_with(folder: Path, program: str, models: Path, **more: str) -> dict[str, str]:
+    """Put a program that is called tritonserver first on the path, and a Python that finds the models."""
+    programs = folder / "programs"
+    programs.mkdir(exist_ok=True)
+    python = PYTHON_SHIM.format(models=models, python=sys.executable)
+    for name, text in (("tritonserver", program), ("python3", python)):
+        (programs / name).write_text(text, encoding="utf-8")
+        (programs / name).chmod(0o755)
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("TRITEXT_")}
+    return {**bare, "PATH": f"{programs}:{bare['PATH']}", **more}
 
 
 @pytest.fixture
-def flags(tmp_path: Path) -> list[str]:
-    recorder = environment_with(tmp_path, '#!/bin/sh\nprintf "%s\\n" "$@"\n')
+def models(tmp_path: Path) -> Path:
+    """A repository as it was published."""
+    return make_repository(tmp_path / "models", 2)
+
+
+@pytest.fixture
+def recorder(tmp_path: Path, models: Path) -> dict[str, str]:
+    """Where a server prints its flags."""
+    return environment_with(tmp_path, RECORDER, models)
+
+
+@pytest.fixture
+def flags(recorder: dict[str, str]) -> list[str]:
     return run([str(SCRIPT), "--log-verbose=1"], 10, recorder).splitlines()
+
+
+def start(environment: dict[str, str], *flags: str) -> subprocess.CompletedProcess[str]:
+    """Run the script to its end."""
+    return subprocess.run(
+        [str(SCRIPT), *flags], capture_output=True, text=True, timeout=30, env=environment, check=False
+    )
+
+
+def test_what_was_tampered_with_does_not_start(recorder: dict[str, str], models: Path) -> None:
+    (models / "m_classifier/2/model.onnx").write_bytes(b"x")
+    ended = start(recorder)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    reason, remedy = ended.stderr.splitlines()
+    assert reason.startswith(
+        "tritext: refused: m version 2: m_classifier/2/model.onnx is not the file that was certified"
+    )
+    assert "TRITEXT_ALLOW_UNCERTIFIED=1" in remedy
+
+
+def test_what_has_no_passing_certificate_does_not_start(recorder: dict[str, str], models: Path) -> None:
+    (models / "m/2/certificate.json").write_text('{"passed": false}')
+    ended = start(recorder)
+    assert ended.returncode == 1
+    assert "m version 2: its certificate did not pass" in ended.stderr
+
+
+def test_what_is_uncertified_starts_with_a_warning_where_that_is_allowed(
+    recorder: dict[str, str], models: Path
+) -> None:
+    (models / "m/2/certificate.json").write_text('{"passed": false}')
+    ended = start({**recorder, "TRITEXT_ALLOW_UNCERTIFIED": "1"}, "--log-verbose=1")
+    assert ended.returncode == 0
+    assert ended.stdout.splitlines()[-1] == "--log-verbose=1"
+    assert "tritext: not certified: m version 2: its certificate did not pass" in ended.stderr
+
+
+@pytest.mark.parametrize(("word", "status"), [("0", 1), ("", 1), ("true", 1), ("1", 0)])
+def test_only_one_word_allows_it(recorder: dict[str, str], models: Path, word: str, status: int) -> None:
+    shutil.rmtree(models / "m")
+    ended = start({**recorder, "TRITEXT_ALLOW_UNCERTIFIED": word})
+    assert ended.returncode == status
+    assert ("'true': 1 allows" in ended.stderr) is (word == "true")
+
+
+def test_the_configuration_that_is_asked_for_is_the_one_that_is_checked(recorder: dict[str, str], models: Path) -> None:
+    """Only ``configs/old.pbtxt`` names the version that was changed."""
+    (models / "m_classifier/1/model.onnx").write_bytes(b"x")
+    for model in ("m", "m_classifier"):
+        text = (models / model / "config.pbtxt").read_text().replace("versions: 2", "versions: 1")
+        (models / model / "configs/old.pbtxt").write_text(text)
+    assert start(recorder, "--model-config-name=gpu").returncode == 0
+    for words in (["--model-config-name=old"], ["--model-config-name", "old"]):
+        ended = start(recorder, *words)
+        assert ended.returncode == 1
+        assert "m version 1: m_classifier/1/model.onnx is not the file" in ended.stderr
+
+
+def test_a_second_repository_on_the_command_line_is_checked_too(
+    recorder: dict[str, str], models: Path, tmp_path: Path
+) -> None:
+    other = make_repository(tmp_path / "other", 1)
+    assert start(recorder, f"--model-repository={other}").returncode == 0
+    (other / "m/1/tokenizer.json").unlink()
+    assert "m version 1: m/1/tokenizer.json is missing" in start(recorder, f"--model-repository={other}").stderr
 
 
 def test_the_flags_are_the_safe_ones(flags: list[str]) -> None:
@@ -67,8 +165,7 @@ def test_the_server_gives_up_before_docker_does(flags: list[str]) -> None:
     assert seconds < 30  # stop_grace_period in services.yml
 
 
-def test_the_lock_is_long_and_new_each_time(flags: list[str], tmp_path: Path) -> None:
-    recorder = environment_with(tmp_path, '#!/bin/sh\nprintf "%s\\n" "$@"\n')
+def test_the_lock_is_long_and_new_each_time(flags: list[str], recorder: dict[str, str]) -> None:
     again = run([str(SCRIPT)], 10, recorder).splitlines()
     locks = {flag.rpartition("=")[2] for flag in flags + again if "restricted" in flag}
     assert len(locks) == 2
@@ -82,11 +179,13 @@ def server(tmp_path: Path) -> Iterator[str]:
         parts = wheel.find()
     except PlatformError as error:
         pytest.skip(f"MISSING: {error}")
-    (tmp_path / "models").mkdir()
+    (tmp_path / "models").mkdir()  # not certified, so this start is one that has to be allowed
     shim = SHIM.format(models=tmp_path / "models", binary=parts.binary)
     http, grpc, metrics = free_ports(3)
     ports = [f"--http-port={http}", f"--grpc-port={grpc}", f"--metrics-port={metrics}", "--allow-gpu-metrics=false"]
-    environment = environment_with(tmp_path, shim, LD_LIBRARY_PATH=":".join(map(str, parts.libraries)))
+    libraries = ":".join(map(str, parts.libraries))
+    allowed = {"LD_LIBRARY_PATH": libraries, "TRITEXT_ALLOW_UNCERTIFIED": "1"}
+    environment = environment_with(tmp_path, shim, tmp_path / "models", **allowed)
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen([str(SCRIPT), *ports], env=environment, stdout=log, stderr=log)
     try:

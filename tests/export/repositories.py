@@ -10,7 +10,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tritext_export.repository import publish, stage
 from tritext_export.sources import sha256
+from tritext_export.tensorrt.record import to_text
 from tritext_export.triton import ModelFacts
+from tritext_export.triton_gpu import PLAN_FILE, PLAN_RECORD
 
 LABELS = ("no", "yes")
 FACTS = ModelFacts("m", ("input_ids", "attention_mask"), 2)
@@ -63,3 +65,12 @@ def make_repository(root: Path, versions: int) -> Path:
     for _ in range(versions):
         publish_version(root)
     return root
+
+
+def put_plan(root: Path, version: int, content: bytes = b"engine", **changes: Any) -> Path:
+    """Put what stands for an engine beside a version's graph, with its record; gives the engine's file."""
+    folder = root / FACTS.classifier / str(version)
+    entry = {"passed": True, "graph_sha256": sha256(folder / "model.onnx")} | changes
+    (folder / PLAN_FILE).write_bytes(content)
+    (folder / PLAN_RECORD).write_text(to_text({sha256(folder / PLAN_FILE): entry}))
+    return folder / PLAN_FILE

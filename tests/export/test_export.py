@@ -66,10 +66,11 @@ def test_every_file_is_hashed_and_nothing_can_execute(request_: ExportRequest) -
         "manifest.json",
         "certificate.json",
         "report.html",
+        "expectations.json",
     }
     assert not [p for p in files if p.stat().st_mode & 0o111]
     hashed = load_json(request_.repository / "tiny" / "1" / "manifest.json")["files"]
-    own = {f"tiny/1/{name}" for name in ("tokenizer.json", "certificate.json", "report.html")}
+    own = {f"tiny/1/{name}" for name in ("tokenizer.json", "certificate.json", "report.html", "expectations.json")}
     assert own | {"tiny_classifier/1/model.onnx"} == set(hashed)
 
 

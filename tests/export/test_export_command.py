@@ -1,5 +1,6 @@
 """``tritext export`` as a user types it: what is tried, what is printed, what is recorded, what is refused."""
 
+import doctest
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from tests.export.traced import WIDE
 from tests.families import TEXTS, make_family
 from tritext._cli.main import main
 from tritext_export import checkpoint
+from tritext_export.commands import console
 from tritext_export.commands.console import ConsoleProgress, print_trials
 from tritext_export.labelled import Example, write_tsv
 from tritext_export.request import EDITS
@@ -41,8 +43,9 @@ def labelled(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def words(source: Path, labelled: Path, tmp_path: Path) -> list[str]:
-    """A command that succeeds."""
+def words(source: Path, labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A command that succeeds, with a cache of its own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     repository = str(tmp_path / "repository")
     return ["export", str(source), "--name", "m", "--texts", str(labelled), "--repository", repository, *LENIENT]
 
@@ -122,7 +125,7 @@ def test_a_model_too_small_for_int8_is_published_in_fp32(
     [
         (["--precision", "fp16"], "--precision fp16: a CPU computes it in fp32 anyway: use --target gpu"),
         (["--precision", "int8", "--target", "gpu"], "--precision int8: it is made for CPUs: use --target cpu"),
-        (["--without", "first-tokens"], "--without first-tokens: there is no such graph edit: take of settled-shapes"),
+        (["--without", "first-tokens"], "--without first-tokens: there is no such step: take of settled-shapes"),
     ],
 )
 def test_what_does_not_go_together_is_named(
@@ -158,3 +161,26 @@ def test_words_of_a_library_are_no_markup(capsys: pytest.CaptureFixture[str]) ->
     captured = capsys.readouterr()
     assert "int8 was refused: no kernel for [/bert/x]" in captured.out
     assert "loading ./my[v2]" in captured.err
+
+
+def test_the_search_of_int8_is_kept_unless_told_otherwise(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words, "--precision", "int8", "--no-cache"]) == 0
+    assert not (tmp_path / "cache").exists()
+    assert "trying int8 layer by layer" in capsys.readouterr().err
+    assert main([*words, "--precision", "int8", "--without", "int8-embeddings"]) == 0
+    assert list((tmp_path / "cache" / "tritext" / "int8").iterdir())
+    recorded = manifest(tmp_path / "repository", 2)
+    assert "int8-embeddings" in str(recorded["options"])
+    assert "watching activations" in capsys.readouterr().err
+    assert main([*words, "--precision", "int8", "--force"]) == 0
+    assert "watching activations" not in (said := capsys.readouterr().err)
+    files = [tmp_path / "repository" / "m_classifier" / version / "model.onnx" for version in "123"]
+    assert len({file.read_bytes() for file in files}) == 1, "its table is too small for int8, so nothing differs"
+    assert "· took " in said.splitlines()[-1]
+
+
+def test_the_time_of_every_step_is_told() -> None:
+    assert doctest.testmod(console).failed == 0
+    assert console.durations([], 1.0) == {}

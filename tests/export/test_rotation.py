@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.export.repositories import FACTS, make_repository, publish_version
+from tests.export.repositories import FACTS, make_repository, publish_version, put_plan
 from tritext_export.errors import RepositoryError
 from tritext_export.layout import CONFIG_FILE
 from tritext_export.repository import published_versions, stage, versions_on_disk
@@ -61,7 +61,7 @@ def test_a_users_own_configuration_gets_the_version_and_keeps_the_rest(tmp_path:
 def test_a_plan_brings_its_configuration_and_takes_it_away(tmp_path: Path) -> None:
     make_repository(tmp_path, 2)
     assert "m_classifier/configs/tensorrt.pbtxt" not in configs(tmp_path)
-    (tmp_path / "m_classifier" / "2" / "model.plan").write_bytes(b"engine")
+    put_plan(tmp_path, 2)
     promote(tmp_path, "m", 2)
     assert configs(tmp_path)["m_classifier/configs/tensorrt.pbtxt"] == [2]
     assert configs(tmp_path)["m/configs/tensorrt.pbtxt"] == [2]

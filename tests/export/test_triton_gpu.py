@@ -76,7 +76,8 @@ def test_the_front_hands_over_more_on_a_gpu() -> None:
     files = front_files(FACTS, [1], planned=False)
     gpu, cpu = (from_text(files.configs[path]) for path in (config_path(GPU), CONFIG_FILE))
     assert gpu.parameters["max_batch_tokens"].string_value == str(GPU_BATCH_TOKENS)
-    assert "max_batch_tokens" not in cpu.parameters
+    assert gpu.parameters["cost_token"].string_value == "0.2"
+    assert not {"max_batch_tokens", "cost_token"} & set(cpu.parameters)
     assert gpu.instance_group[0].count > cpu.instance_group[0].count
 
 

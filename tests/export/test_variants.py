@@ -14,6 +14,7 @@ from tritext_export import variants as forms
 from tritext_export.candidates import Candidate
 from tritext_export.encoding import Encoded
 from tritext_export.errors import GraphError, TextsError
+from tritext_export.quantisation import embeddings, quantiser
 from tritext_export.request import EDITS
 from tritext_export.variants import LEAST_CALIBRATION_TEXTS, Traced, Variants
 
@@ -83,6 +84,35 @@ def test_every_edit_may_be_left_out(tmp_path: Path) -> None:
     variant = variants(tmp_path, without=EDITS).build(FP32, 1.0)
     assert variant.edits == ()
     assert "Gelu" not in operators(variant.path)
+
+
+def test_embeddings_stay_in_fp32_where_they_are_asked_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embeddings, "SMALLEST_BYTES", 1)
+    small, whole = (
+        variants(tmp_path, without=without).build(INT8, 0.9).edits for without in ((), ("int8-embeddings",))
+    )
+    assert small == (*EDITS, "int8-embeddings")
+    assert whole == EDITS
+
+
+def test_the_search_is_kept_and_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, cache = tmp_path / "model.onnx", tmp_path / "cache"
+    ir.save(trace("bert", **WIDE), model)
+
+    def build(count: int = 48, without: Sequence[str] = ()) -> bytes:
+        made = Variants(Traced(model, 0, 40, 64), lambda: tokens(count), "softmax", without, Silent(), cache)
+        return made.build(INT8, 0.9).path.read_bytes()
+
+    first = build()
+    assert build(without=("int8-embeddings",)) == first, "a table this small stays in fp32, and the search is the same"
+    assert len(list((cache / "int8").iterdir())) == 1
+    for number, other in enumerate(
+        (build(64), build(without=("int8-gptq",)), build(without=("first-token",))), start=2
+    ):
+        assert other != first, number
+    assert len(list((cache / "int8").iterdir())) == 4
+    monkeypatch.setattr(quantiser, "choose_schemes", None)
+    assert build() == first
 
 
 @pytest.mark.parametrize("count", [0, LEAST_CALIBRATION_TEXTS - 1])

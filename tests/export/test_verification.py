@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.export.repositories import graph, make_repository, publish_version
+from tests.export.repositories import graph, make_repository, publish_version, put_plan
 from tritext_export.errors import RepositoryError
 from tritext_export.sources import sha256
-from tritext_export.verification import verify
+from tritext_export.verification import require_sound, verify
 
 Damage = Callable[[Path], object]
 
@@ -121,6 +121,49 @@ def test_each_damage_is_found(tmp_path: Path, damage: Damage, words: str) -> Non
     import re
 
     assert [line for line in findings(tmp_path) if re.search(words, line)], findings(tmp_path)
+
+
+def test_an_engine_with_its_record_is_as_certified(tmp_path: Path) -> None:
+    make_repository(tmp_path, 2)
+    put_plan(tmp_path, 2)
+    assert findings(tmp_path) == []
+    require_sound(tmp_path, "m", 2)
+
+
+REBUILD = "build it again with `tritext engine --builder tensorrt`, or remove it and its record"
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda plan: plan.write_bytes(b"x"), "its record is of another engine: its sha256 is 2d711642b726…"),
+        (lambda plan: plan.with_name("model.plan.json").unlink(), "has no record model.plan.json that can be read"),
+        (lambda plan: plan.with_name("model.plan.json").write_text("{"), "its record is not valid JSON"),
+        (lambda plan: plan.with_name("model.plan.json").write_text("[]"), "its record is of another engine"),
+        (lambda plan: plan.unlink(), "is missing, and model.plan.json speaks of it"),
+        (lambda plan: put_plan(plan.parents[2], 2, graph_sha256="0"), "was built from another graph than m_classifier"),
+    ],
+)
+def test_an_engine_that_is_not_the_one_of_its_record_is_found_and_kept_from_service(
+    tmp_path: Path, damage: Damage, words: str
+) -> None:
+    make_repository(tmp_path, 2)
+    damage(put_plan(tmp_path, 2))
+    (finding,) = findings(tmp_path)
+    assert finding.startswith("m 2: m_classifier/2/model.plan: ")
+    assert words in finding
+    assert finding.endswith(REBUILD)
+    with pytest.raises(RepositoryError, match=r"^m version 2 cannot be put in service: m_classifier/2/model\.plan: "):
+        require_sound(tmp_path, "m", 2)
+
+
+def test_an_engine_whose_labels_nobody_compared_is_found_and_left_to_the_server(tmp_path: Path) -> None:
+    make_repository(tmp_path, 2)
+    put_plan(tmp_path, 2, passed=False)
+    assert findings(tmp_path) == [
+        "m 2: model.plan was built without comparing labels: build it again without --unproved, or remove it"
+    ]
+    require_sound(tmp_path, "m", 2)
 
 
 def test_a_failed_certificate_is_found(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """config.pbtxt: what is refused, and what resizing may change."""
 
+import json
+
 import pytest
 
 from tritext_serve.errors import RepositoryError
-from tritext_serve.model_config import parse, resize
+from tritext_serve.model_config import parse, resize, to_json, to_text
 from tritext_serve.sizing import Sizing
 
 ENGINE = 'backend: "onnxruntime" max_batch_size: 8 instance_group { kind: KIND_AUTO count: 1 }'
@@ -11,7 +13,7 @@ ENGINE = 'backend: "onnxruntime" max_batch_size: 8 instance_group { kind: KIND_A
 
 def test_resizing_sets_counts_and_leaves_the_rest() -> None:
     before = parse(ENGINE, "m")
-    after = parse(resize(before, Sizing(3, 2)), "m")
+    after = resize(before, Sizing(3, 2))
     assert [(group.count, group.kind) for group in after.instance_group] == [(3, 2)]
     assert after.parameters["intra_op_thread_count"].string_value == "2"
     assert (after.backend, after.max_batch_size) == (before.backend, before.max_batch_size)
@@ -22,7 +24,28 @@ def test_the_certified_file_may_be_named() -> None:
 
 
 def test_a_front_gets_no_engine_parameters() -> None:
-    assert "intra_op" not in resize(parse('backend: "tritext"', "m"), Sizing(1, 1))
+    assert not resize(parse('backend: "tritext"', "m"), Sizing(1, 1)).parameters
+
+
+def test_the_launchers_parameters_are_its_own_whatever_the_repository_says() -> None:
+    claimed = parse('backend: "tritext" parameters { key: "engine_directory" value { string_value: "/etc" } }', "m")
+    assert not resize(claimed, Sizing(1, 1)).parameters
+    told = resize(claimed, Sizing(1, 1), {"engine_directory": "/stage"})
+    assert told.parameters["engine_directory"].string_value == "/stage"
+
+
+def test_a_front_keeps_the_only_bounded_queue() -> None:
+    before = parse('backend: "tritext" dynamic_batching { default_queue_policy { max_queue_size: 9 } }', "m")
+    after = parse(to_text(resize(before, Sizing(1, 1))), "m")
+    assert after.HasField("dynamic_batching")
+    assert not after.dynamic_batching.HasField("default_queue_policy")
+    assert before.dynamic_batching.default_queue_policy.max_queue_size == 9
+
+
+def test_json_is_what_triton_hands_to_a_backend() -> None:
+    config = json.loads(to_json(resize(parse(ENGINE + " optimization { graph { level: -1 } }", "m"), Sizing(1, 3))))
+    assert config["parameters"]["intra_op_thread_count"] == {"string_value": "3"}
+    assert config["optimization"]["graph"]["level"] == -1
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,14 @@ def test_hidden_folders_and_loose_files_are_left_alone(tmp_path: Path) -> None:
 
 
 def test_reports_plans_other_configurations_and_warm_up_data_are_expected(tmp_path: Path) -> None:
-    more = ("m/2/report.html", "m/2/model.plan", "m/configs/gpu.pbtxt", "m/configs/.gpu.partial", "m/warmup/ones_16")
+    more = (
+        "m/2/report.html",
+        "m/2/expectations.json",
+        "m/2/model.plan",
+        "m/configs/gpu.pbtxt",
+        "m/configs/.gpu.partial",
+        "m/warmup/ones_16",
+    )
     assert len(scan(make(tmp_path, *more))) == 1
 
 

@@ -1,5 +1,6 @@
 """A server's own folder: private, complete, and swept when its owner is gone."""
 
+import json
 import stat
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from tests.serve.test_repository import make
 from tritext_export.disk import in_use
 from tritext_serve import staging, wheel
 from tritext_serve.errors import RepositoryError
+from tritext_serve.model_config import parse
 from tritext_serve.repository import scan
 from tritext_serve.sizing import Sizing
 
@@ -46,6 +48,46 @@ def test_a_dead_owners_folder_is_swept_and_a_living_ones_is_not(stage: staging.S
     staging.sweep()
     assert not left_over.exists()
     assert stage.root.is_dir()
+
+
+def test_a_classifier_in_its_fronts_process_is_no_model_of_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    repository = make(tmp_path / "repository", "m/2/tokenizer.json", "m_classifier/2/model.onnx")
+    said = {
+        "m": 'backend: "tritext" parameters { key: "classifier" value { string_value: "m_classifier" } }',
+        "m_classifier": 'backend: "onnxruntime"',
+    }
+    for name, config in said.items():
+        (repository / name / "config.pbtxt").write_text(config)
+    arrangement = staging.Arrangement("in-process", "cuda", max_queue=7)
+    stage = staging.build(wheel.find(), scan(repository), lambda model: Sizing(1, 3), arrangement)
+    assert [path.name for path in stage.models.iterdir()] == ["m"]
+    engine = stage.engines / "m_classifier"
+    assert (engine / "2" / "model.onnx").is_file()
+    assert json.loads((engine / "config.json").read_text())["parameters"]["device"] == {"string_value": "cuda"}
+    front = parse((stage.models / "m" / "config.pbtxt").read_text(), "m")
+    told = {key: value.string_value for key, value in front.parameters.items() if key != "classifier"}
+    assert told == {"engine_directory": str(engine), "lanes": "3", "max_queue": "7"}
+    staging.remove(stage)
+
+
+@pytest.mark.parametrize(("own", "expected"), [("", "20"), ("max_queue_size: 3", "3"), ("max_queue_size: 99", "20")])
+def test_a_repository_may_shorten_the_queue_and_not_lengthen_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: str, expected: str
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    repository = make(tmp_path / "repository")
+    batching = f'backend: "tritext" dynamic_batching {{ default_queue_policy {{ {own} }} }}'
+    (repository / "m" / "config.pbtxt").write_text(batching)
+    arrangement = staging.Arrangement(usual_queue=20)
+    stage = staging.build(wheel.find(), scan(repository), lambda model: Sizing(1, 1), arrangement)
+    assert (
+        f'key: "max_queue"\n  value {{\n    string_value: "{expected}"'
+        in (stage.models / "m" / "config.pbtxt").read_text()
+    )
+    staging.remove(stage)
 
 
 def test_removal_leaves_nothing(stage: staging.Stage) -> None:

@@ -1,5 +1,6 @@
 """Progress on standard error, for long work that a person watches."""
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -12,16 +13,20 @@ from tritext_export.certificate.wording import percent
 from tritext_export.trial import Trial
 
 WIDTH = 24
+# A step that took less is not worth a word.
+LEAST_SECONDS = 0.5
 
 
 class ConsoleProgress:
-    """Steps as lines, counted work as a bar that leaves when it is full."""
+    """Steps as lines, counted work as a bar that leaves when it is full; at the end, how long each took."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False)
+        self._began: list[tuple[str, float]] = []
 
     def step(self, what: str) -> None:
         """Say which step begins."""
+        self._began.append((what, time.perf_counter()))
         self._console.print(f"· {what} …", style="dim", markup=False)
 
     def track(self, items: Iterable[Any], total: int, what: str) -> Iterator[Any]:
@@ -30,6 +35,7 @@ class ConsoleProgress:
             self.step(what)
             yield from items
             return
+        self._began.append((what, time.perf_counter()))
         columns = (
             TextColumn(f"· {what:<{WIDTH}}", markup=False),
             BarColumn(),
@@ -38,6 +44,31 @@ class ConsoleProgress:
         )
         with Progress(*columns, console=self._console, transient=True) as progress:
             yield from progress.track(items, total=total)
+
+    def finish(self) -> None:
+        """Say in one line how long it all took and where the time went; a step lasts until the next one begins."""
+        took = durations(self._began, time.perf_counter())
+        longest = sorted(took.items(), key=lambda item: -item[1])
+        shares = ", ".join(f"{what} {seconds:.0f} s" for what, seconds in longest if seconds >= LEAST_SECONDS)
+        self._console.print(f"· took {sum(took.values()):.0f} s: {shares}", style="dim", markup=False, soft_wrap=True)
+
+
+def durations(began: Sequence[tuple[str, float]], now: float) -> dict[str, float]:
+    """Give the seconds of every step by name.
+
+    Args:
+        began: Each step's name and when it began, in their order.
+        now: When the last one ended.
+
+    Example:
+        >>> durations([("loading", 1.0), ("asking", 3.0), ("loading", 4.0)], 9.0)
+        {'loading': 7.0, 'asking': 1.0}
+    """
+    took: dict[str, float] = {}
+    ends = [moment for _, moment in began[1:]] + [now]
+    for (what, start), end in zip(began, ends, strict=True):
+        took[what] = took.get(what, 0.0) + end - start
+    return took
 
 
 def print_trials(trials: Sequence[Trial]) -> None:

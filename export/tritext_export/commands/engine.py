@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 HELP = "build a TensorRT engine from a published model"
 ERRORS = (ExportError,)
 EPILOG = """\
-The engine is made from the certified ONNX graph of the version in service. fp16 is proved on your texts first: the
-graph's fp16 form must give the same labels. --builder rtx needs no GPU and its engines serve RTX GPUs outside Triton;
---builder tensorrt runs in the Triton image, on the GPU that will serve, and writes the model.plan that Triton's
-tensorrt backend loads (docs/tensorrt.md has the command).
+The engine is made from the certified ONNX graph of the version in service, and must give its labels on your texts.
+Where a GPU is at hand that takes the engine, the engine is run, compared and timed; where none is, fp16 is proved on a
+graph that rounds as a GPU does. An engine that fails is not written; of one that passes a record is left beside it.
+--builder rtx needs no GPU and its engines serve RTX GPUs outside Triton; --builder tensorrt runs in the Triton image,
+on the GPU that will serve, and writes the model.plan that Triton's tensorrt backend loads (docs/tensorrt.md).
 
 example:
   tritext engine model_repository --name sentiment --texts reviews.tsv --split test
-  tritext engine model_repository --name sentiment --precision fp32 --builder tensorrt
+  tritext engine model_repository --name sentiment --texts reviews.tsv --split test --builder tensorrt
 """
 
 
@@ -35,14 +36,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", required=True, help="name of the model")
     parser.add_argument("--builder", choices=("rtx", "tensorrt"), default="rtx", help="default: rtx")
     parser.add_argument("--precision", choices=("fp32", "fp16"), default="fp16", help="default: fp16")
-    parser.add_argument("--texts", type=Path, metavar="FILE", help="labelled texts (.tsv, .csv, .jsonl), for fp16")
+    parser.add_argument("--texts", type=Path, metavar="FILE", help="labelled texts (.tsv, .csv, .jsonl)")
     parser.add_argument("--split", choices=SPLITS, default="all", help="part of the texts (default: all)")
     parser.add_argument("--text-column", default="text", metavar="NAME", help="default: text")
     parser.add_argument("--label-column", default="label", metavar="NAME", help="default: label")
     parser.add_argument(
         "--pair-column", default="text_pair", metavar="NAME", help="for models of pairs (default: text_pair)"
     )
-    parser.add_argument("--unproved", action="store_true", help="build fp16 without comparing labels")
+    parser.add_argument(
+        "--unproved", action="store_true", help="build without comparing labels where they could be compared"
+    )
+    parser.add_argument("--no-run", action="store_true", help="do not run the engine, even where a GPU is at hand")
     parser.add_argument(
         "--max-tokens",
         type=count,
@@ -69,8 +73,6 @@ def run(args: argparse.Namespace) -> int:
     from tritext_export.tensorrt.order import EngineRequest, make_engine
     from tritext_export.tensorrt.proof import Texts
 
-    if args.precision == "fp16" and not (args.texts or args.unproved):
-        raise EngineError("--precision fp16: give --texts to prove the labels on, or say --unproved")
     builder = _builder(args)
     columns = (args.text_column, args.label_column, args.pair_column)
     request = EngineRequest(
@@ -80,6 +82,8 @@ def run(args: argparse.Namespace) -> int:
         texts=Texts(args.texts, args.split, *columns) if args.texts else None,
         max_tokens=args.max_tokens,
         output=args.output or _default_output(args),
+        run=not args.no_run,
+        unproved=args.unproved,
     )
     sys.stdout.write(_describe(args, make_engine(request, builder, ConsoleProgress())))
     return 0
@@ -117,10 +121,9 @@ def _describe(args: argparse.Namespace, engine: "Engine") -> str:
         f"profile {number}: {'×'.join(map(str, p.smallest))} to {'×'.join(map(str, p.largest))} texts × tokens"
         for number, p in enumerate(engine.profiles)
     ]
-    if engine.certificate:
-        lines.append(f"fp16 graph on the CPU, {engine.certificate.line}")
-    elif args.precision == "fp16":
-        lines.append("labels were not compared (--unproved)")
+    lines += engine.evidence.lines
+    lines += [f"{milliseconds:.3f} ms a text: {who}" for who, milliseconds in engine.evidence.milliseconds.items()]
+    lines.append(f"record: {engine.record}")
     if args.builder == "tensorrt" and not args.output:
         promote = f"tritext repository promote --repository {args.repository} {args.name} {engine.version}"
         lines.append(f"next: {promote}, which lets Triton's configs name it")

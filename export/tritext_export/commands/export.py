@@ -11,7 +11,8 @@ from tritext_export.commands.thresholds import add_limits, chosen_limits
 from tritext_export.errors import ExportError
 from tritext_export.export import export_model
 from tritext_export.labelled import SPLITS
-from tritext_export.request import DEFAULT_OPSET, EDITS, ExportRequest
+from tritext_export.request import DEFAULT_OPSET, STEPS, ExportRequest
+from tritext_export.settings import cache_directory
 
 HELP = "export a checkpoint to ONNX, prove its labels, publish it in a model repository"
 ERRORS = (ExportError,)
@@ -58,12 +59,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="publish this one: fp32 (the default without --target), fp16 or int8; auto with --target",
     )
     parser.add_argument(
-        "--without", type=names, default=(), metavar="A,B,…", help=f"graph edits to leave out, of {', '.join(EDITS)}"
+        "--without", type=names, default=(), metavar="A,B,…", help=f"steps to leave out, of {', '.join(STEPS)}"
     )
-    parser.add_argument(
-        "--report", type=Path, metavar="DIR", help="put the certificate and its report.html there too, passed or not"
-    )
-    parser.add_argument("--force", action="store_true", help="publish again even if nothing has changed")
+    _add_running(parser)
     add_limits(parser)
 
 
@@ -76,6 +74,17 @@ def _add_texts(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pairs", action="store_true", help="the model reads two texts at a time, as for entailment")
     parser.add_argument(
         "--pair-column", default="text_pair", metavar="NAME", help="column of the second text (default: text_pair)"
+    )
+
+
+def _add_running(parser: argparse.ArgumentParser) -> None:
+    """Declare what changes no file of the version."""
+    parser.add_argument(
+        "--report", type=Path, metavar="DIR", help="put the certificate and its report.html there too, passed or not"
+    )
+    parser.add_argument("--force", action="store_true", help="publish again even if nothing has changed")
+    parser.add_argument(
+        "--no-cache", action="store_true", help="search int8 anew, and keep nothing of it ($XDG_CACHE_HOME/tritext)"
     )
 
 
@@ -102,8 +111,12 @@ def run(args: argparse.Namespace) -> int:
         limits=chosen_limits(args),
         report=args.report,
         force=args.force,
+        cache=None if args.no_cache else cache_directory(),
     )
-    published = export_model(request, ConsoleProgress())
+    progress = ConsoleProgress()
+    published = export_model(request, progress)
+    if published.fresh:
+        progress.finish()
     if len(published.trials) > 1:
         print_trials(published.trials)
     state = "published" if published.fresh else "unchanged since"

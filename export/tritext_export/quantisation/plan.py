@@ -4,7 +4,7 @@ Every proposal is tried on sampled tokens: how far are the layer's outputs from 
 proposals well; whether the labels hold, only the whole model tells (``quantiser``).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from tritext_export.edits.values import attribute
 from tritext_export.quantisation.dense import Dense
 from tritext_export.quantisation.observation import Observed
 from tritext_export.quantisation.schemes import FloatArray, Scheme, per_token_schemes, static_schemes
+from tritext_export.quantisation.steps import DIVISORS, GPTQ, PER_TOKEN, STATIC
 from tritext_export.quantisation.weights import Int8Weights, round_optimally, round_to_nearest
 
 # The lowest value of the activations that have one, with a margin for rounding.
@@ -62,8 +63,14 @@ def group_layers(layers: Iterable[Dense]) -> list[tuple[Dense, ...]]:
     return [tuple(group) for group in groups.values()]
 
 
-def choose_schemes(layers: Sequence[Dense], observed: Observed) -> Group:
-    """Find the best scheme of each kind for a group."""
+def choose_schemes(layers: Sequence[Dense], observed: Observed, without: Collection[str] = ()) -> Group:
+    """Find the best scheme of each kind for a group.
+
+    Args:
+        layers: The group.
+        observed: What they read.
+        without: Steps of int8 to leave out, see ``steps``.
+    """
     weights = np.concatenate([dense.weights for dense in layers], axis=1)
     floor = _floor(layers[0].input.producer())
     rows = observed.rows
@@ -71,10 +78,12 @@ def choose_schemes(layers: Sequence[Dense], observed: Observed) -> Group:
     span = float(np.sqrt(np.mean(wanted**2))) or 1.0
 
     def tried(proposals: Iterable[Scheme]) -> list[Choice]:
-        return [Choice(s, _error(s, rows, weights, wanted) / span) for s in proposals]
+        allowed = (s for s in proposals if s.divisor is None or DIVISORS not in without)
+        return [Choice(s, _error(s, rows, weights, wanted) / span) for s in allowed]
 
-    static = tried(static_schemes(observed.lowest, observed.highest, weights))
-    per_token = tried(per_token_schemes(observed.lowest, observed.highest, weights, floor))
+    ranges = observed.lowest, observed.highest, weights
+    static = tried(static_schemes(*ranges)) if STATIC not in without else []
+    per_token = tried(per_token_schemes(*ranges, floor)) if PER_TOKEN not in without else []
     return Group(tuple(layers), (*_worth_trying(static), *_worth_trying(per_token)))
 
 
@@ -91,18 +100,23 @@ def _worth_trying(choices: Sequence[Choice]) -> tuple[Choice, ...]:
     The second often does less harm in the whole model: it is the tokens with a few huge channels, which all others
     attend to, that it rounds more finely, and an average over tokens hardly shows them.
     """
+    if not choices:
+        return ()
     best = min(choices, key=lambda choice: choice.error)
     even = [c for c in choices if c.scheme.evens and c is not best and c.error < _MUCH_WORSE * best.error]
     return (best, *even)
 
 
-def round_weights(layers: Sequence[Dense], scheme: Scheme, observed: Observed) -> list[Int8Weights]:
+def round_weights(
+    layers: Sequence[Dense], scheme: Scheme, observed: Observed, without: Collection[str] = ()
+) -> list[Int8Weights]:
     """Round a group's weights for the inputs that the scheme gives them."""
-    if scheme.divisor is None:
-        return [round_optimally(dense.weights, observed.second_moment) for dense in layers]
     by = scheme.divisor
-    moment = observed.second_moment / np.outer(by, by)
-    return [round_optimally(dense.weights * by[:, None], moment) for dense in layers]
+    weights = [dense.weights if by is None else dense.weights * by[:, None] for dense in layers]
+    if GPTQ in without:
+        return [round_to_nearest(each) for each in weights]
+    moment = observed.second_moment if by is None else observed.second_moment / np.outer(by, by)
+    return [round_optimally(each, moment) for each in weights]
 
 
 def _error(scheme: Scheme, rows: FloatArray, weights: FloatArray, wanted: FloatArray) -> float:

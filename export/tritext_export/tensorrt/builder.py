@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from tritext_export.tensorrt.profiles import Profile
+from tritext_export.tensorrt.runner import NotRun, Runner
 
 
 class Builder(Protocol):
@@ -27,4 +28,11 @@ class Builder(Protocol):
 
         Raises:
             EngineError: the library is missing, or refuses the graph; the message names the node.
+        """
+
+    def runner(self) -> Runner | NotRun:
+        """Look for a GPU here that runs what ``build`` gives.
+
+        Raises:
+            EngineError: there is one, and it does not answer.
         """

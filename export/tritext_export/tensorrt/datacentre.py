@@ -1,7 +1,8 @@
 """TensorRT as in the Triton image: builds Triton's ``model.plan`` on the GPU that will run it.
 
 Written against the documented Python API of TensorRT 10 and 11. It has not run where this was written, where neither
-the image nor a GPU could be had; all but the configuration below is ``network``, which tests run with TensorRT for RTX.
+the image nor a GPU could be had; all but the configuration below is ``network``, which tests run with TensorRT for RTX,
+and ``runner``, which they run on a device of their own.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Any
 from tritext_export.errors import EngineError
 from tritext_export.tensorrt.network import build_engine
 from tritext_export.tensorrt.profiles import Profile
+from tritext_export.tensorrt.runner import NotRun, Runner, find_runner
 
 try:
     import tensorrt as library
@@ -40,6 +42,10 @@ class DatacentreBuilder:
     def build(self, onnx: bytes, profiles: Sequence[Profile], name: str) -> bytes:
         """Build an engine; see ``Builder``."""
         return build_engine(library, onnx, profiles, name, self._configure)
+
+    def runner(self) -> Runner | NotRun:
+        """Look for the GPU, which has built the engine and so runs it."""
+        return find_runner(library, lambda capability: True)
 
     def _configure(self, config: Any) -> None:
         config.set_memory_pool_limit(library.MemoryPoolType.WORKSPACE, self.workspace * _MEBIBYTE)

@@ -41,21 +41,29 @@ def build_engine(
     """
     if len(onnx) > _MOST_BYTES:
         raise EngineError(f"the graph has {len(onnx):,} bytes, and the parser takes {_MOST_BYTES:,}: try fp16")
-    log = _log(library)
+    log = log_of(library)
     log.messages.clear()
     builder = library.Builder(log)
     # TensorRT 10 computes in the graph's own types only with this flag; 11 and RTX always do, and accept it.
     network = builder.create_network(1 << int(library.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     network.name = name[:128]
     parse(library, network, log, onnx)
-    config = builder.create_builder_config()
+    config = make_config(library, builder)
     configure(config)
     for profile in profiles:
         add_profile(builder, network, config, profile)
     engine = builder.build_serialized_network(network, config)
     if engine is None:
-        raise EngineError(f"TensorRT does not build the graph: {_last(log.messages)}")
+        raise EngineError(f"TensorRT does not build the graph: {last_message(log)}")
     return bytes(engine)
+
+
+def make_config(library: Any, builder: Any) -> Any:
+    """Configure what both libraries know."""
+    config = builder.create_builder_config()
+    # Both cut fp32's mantissa to TF32's ten bits unless told; what fp32 means here is what was certified.
+    config.clear_flag(library.BuilderFlag.TF32)
+    return config
 
 
 def parse(library: Any, network: Any, log: Any, onnx: bytes) -> None:
@@ -68,7 +76,7 @@ def parse(library: Any, network: Any, log: Any, onnx: bytes) -> None:
     if parser.parse(onnx):
         return
     if parser.num_errors == 0:
-        raise EngineError(f"TensorRT does not read the graph: {_last(log.messages)}")
+        raise EngineError(f"TensorRT does not read the graph: {last_message(log)}")
     error = parser.get_error(0)
     what = " ".join(error.desc().split())
     # What is wrong with the file as a whole is wrong at no node.
@@ -93,10 +101,16 @@ def add_profile(builder: Any, network: Any, config: Any, profile: Profile) -> An
     return made
 
 
-def _log(library: Any) -> Any:
+def log_of(library: Any) -> Any:
+    """Give the one logger that this process hands to a library; its ``messages`` are the last errors."""
     if library.__name__ not in _logs:
         _logs[library.__name__] = _make_log(library)
     return _logs[library.__name__]
+
+
+def last_message(log: Any) -> str:
+    """Say what a library complained of last, in one line."""
+    return " ".join(log.messages[-1].split()) if log.messages else "it does not say why"
 
 
 def _make_log(library: Any) -> Any:
@@ -113,7 +127,3 @@ def _make_log(library: Any) -> Any:
                 self.messages = [*self.messages, message][-_KEPT_MESSAGES:]
 
     return Log()
-
-
-def _last(messages: Sequence[str]) -> str:
-    return " ".join(messages[-1].split()) if messages else "it does not say why"

@@ -11,11 +11,15 @@ from typing import Any
 from tritext_export.errors import EngineError
 from tritext_export.tensorrt.network import build_engine
 from tritext_export.tensorrt.profiles import Profile
+from tritext_export.tensorrt.runner import NotRun, Runner, find_runner
 
 try:
     import tensorrt_rtx_bindings as library
 except ImportError as missing:
     raise EngineError(f"{missing}: install it with `pip install 'tritext[tensorrt]'`") from missing
+
+# Built for only where it is named: it has no fp32 matrix product, and an engine for all takes the newer ones.
+_TURING = "7.5"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,14 @@ class RtxBuilder:
         """Build an engine; see ``Builder``."""
         return build_engine(library, onnx, profiles, name, self._configure)
 
+    def runner(self) -> Runner | NotRun:
+        """Look for a GPU of a kind that the engine is for."""
+        return find_runner(library, self.serves)
+
+    def serves(self, capability: str) -> bool:
+        """Tell whether an engine that is built here runs on GPUs of a compute capability."""
+        return capability in (self.capabilities or [each for each in _known() if each != _TURING])
+
     def _configure(self, config: Any) -> None:
         chosen = [_capability(word) for word in self.capabilities]
         if not chosen:
@@ -47,12 +59,14 @@ class RtxBuilder:
                 raise EngineError(f"compute capability {self.capabilities[place]}: {self.version} does not take it")
 
 
+def _known() -> dict[str, Any]:
+    """Name every compute capability that the library builds for."""
+    members = library.ComputeCapability.__members__
+    return {f"{name[2:-1]}.{name[-1]}": value for name, value in members.items() if name.startswith("SM")}
+
+
 def _capability(word: str) -> Any:
-    known = {
-        f"{name[2:-1]}.{name[-1]}": value
-        for name, value in library.ComputeCapability.__members__.items()
-        if name.startswith("SM")
-    }
+    known = _known()
     if word not in known:
         raise EngineError(f"compute capability {word!r}: TensorRT for RTX builds for {', '.join(known)}")
     return known[word]

@@ -1,4 +1,4 @@
-"""``tritext bench``: a running server in, what a text costs it out."""
+"""``tritext bench``: what a text costs a server that runs already, or tritext side by side with its peers."""
 
 import argparse
 import sys
@@ -10,41 +10,56 @@ from rich.table import Table
 
 from tritext import Client
 from tritext_loadtest.bench import Case, Figures, bench, cases
+from tritext_loadtest.commands import peers
 from tritext_loadtest.cost import find_process, find_server, measure
 from tritext_loadtest.errors import LoadTestError
 from tritext_loadtest.texts import read_texts
 
-HELP = "measure what a text costs a running server, in CPU time and latency"
+HELP = "measure what a text costs: a running server, or tritext side by side with other servers"
 ERRORS = (LoadTestError,)
 TIMEOUT_SECONDS = 60.0
+DEFAULT_TEXTS, DEFAULT_ROUNDS = 512, 3
 EPILOG = """\
-The server must run on this machine, since its processes' CPU time is read. The figures are medians
-over the rounds; compare them with others of the same run only.
+Without --repository a server that runs on this machine is measured, since its processes' CPU time is
+read. The figures are medians over the rounds; compare them with others of the same run only.
 
 example:
   tritext bench --texts reviews.tsv
   tritext bench --texts reviews.tsv --grpc grpc://127.0.0.1:8001 --http http://127.0.0.1:8000 --rounds 5
+
+With --repository everything is started here: tritext, every peer in an environment of its own, the bare
+engine; and asked in turn (docs/bench.md). Exit code 1 says that somebody could not be measured.
+
+example:
+  tritext bench --repository model_repository --checkpoint ./my-classifier --texts reviews.tsv --quick
 """
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.epilog = EPILOG
-    parser.add_argument("--texts", required=True, type=Path, metavar="FILE", help="TSV file with a column `text`")
+    parser.add_argument("--texts", type=Path, metavar="FILE", help="TSV file with a column `text`")
     parser.add_argument("--model", default="sentiment", metavar="NAME", help="default: sentiment")
     parser.add_argument("--grpc", default="grpc://127.0.0.1:8001", metavar="URL", help="default: grpc://127.0.0.1:8001")
     parser.add_argument("--http", default="http://127.0.0.1:8000", metavar="URL", help="default: http://127.0.0.1:8000")
-    parser.add_argument("--count", type=_count, default=512, metavar="N", help="texts a measurement (default: 512)")
-    parser.add_argument("--rounds", type=_count, default=3, metavar="N", help="measurements of each shape (default: 3)")
+    parser.add_argument("--count", type=_count, metavar="N", help="texts a measurement (default: 512)")
+    parser.add_argument(
+        "--rounds", type=_count, metavar="N", help="measurements of each shape (default: 3, of peers 9)"
+    )
     parser.add_argument(
         "--wait", type=float, default=0.0, metavar="S", help="for a server that is starting, in seconds"
     )
+    peers.configure(parser)
     parser.add_argument("--pid", type=_count, metavar="N", help="the server's process (default: who listens at --grpc)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print a table."""
-    texts = read_texts(args.texts, args.count)
+    if args.repository or args.earlier:
+        return peers.run(args)
+    if args.texts is None:
+        raise LoadTestError("--texts is needed: a TSV file with a column `text`")
+    texts = read_texts(args.texts, args.count or DEFAULT_TEXTS)
     if args.wait:
         with Client(args.grpc, args.model) as starting:
             starting.wait_until_ready(args.wait)
@@ -57,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     ):
         plan = cases({"gRPC": lambda t: grpc.classify(list(t)), "HTTP": lambda t: http.classify(list(t))})
         grpc.classify(texts)
-        figures = bench(plan, server, texts, args.rounds, status.update)
+        figures = bench(plan, server, texts, args.rounds or DEFAULT_ROUNDS, status.update)
     Console(file=sys.stdout).print(table(plan, figures))
     sys.stdout.write(f"{measure(server).rss_bytes / 1e6:.0f} MB resident\n")
     return 0

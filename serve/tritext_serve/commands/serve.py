@@ -39,10 +39,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="[MODEL=]N",
-        help="processes of every model, or of one (default: one a core)",
+        help="processes of every model, or of one (default: one for 8 cores; one a core with --engine triton)",
     )
     parser.add_argument(
-        "--threads", type=_count, metavar="N", help="threads of one engine (default: cores / instances)"
+        "--threads", type=_count, metavar="N", help="threads of one process's engine (default: cores / instances)"
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("in-process", "triton"),
+        default="in-process",
+        help="run the classifier in its front's process, or as a model of its own that clients can call too "
+        "(default: in-process, which costs less)",
+    )
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="what computes (default: cpu)")
+    parser.add_argument(
+        "--max-queue",
+        type=_count,
+        metavar="N",
+        help="requests that may wait for a model; more are refused at once (default: 16 a core, 32 at least)",
     )
     parser.add_argument("--start-timeout", type=float, default=120.0, metavar="S", help="seconds (default: 120)")
     parser.add_argument(
@@ -59,6 +73,9 @@ def run(args: argparse.Namespace) -> int:
         address=Address(args.host, args.http_port, args.grpc_port, args.metrics_port),
         instances=dict(args.instances),
         threads=args.threads,
+        engine=args.engine,
+        device=args.device,
+        max_queue=args.max_queue,
         start_timeout=args.start_timeout,
         verbose=args.verbose,
         allow_uncertified=args.allow_uncertified,

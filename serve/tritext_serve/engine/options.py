@@ -11,6 +11,9 @@ from typing import Any
 # optimization { graph { level: L } }: what the C++ backend makes of it, by ONNX Runtime's own names.
 GRAPH_LEVELS = {-1: "ORT_ENABLE_BASIC", 0: "ORT_ENABLE_ALL", 1: "ORT_ENABLE_EXTENDED", 2: "ORT_DISABLE_ALL"}
 EXECUTION_MODES = {0: "ORT_SEQUENTIAL", 1: "ORT_PARALLEL"}
+# The parameter that the launcher writes, and ONNX Runtime's name for what each device needs.
+DEVICE = "device"
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
 class EngineOptionsError(ValueError):
@@ -30,6 +33,7 @@ class EngineOptions:
         memory_arena: Whether freed memory is kept for the next run.
         memory_pattern: Whether allocations are planned ahead for a repeated shape.
         outputs: The outputs that the model configuration declares.
+        provider: ONNX Runtime's name of what computes.
     """
 
     filename: str
@@ -40,6 +44,7 @@ class EngineOptions:
     memory_arena: bool
     memory_pattern: bool
     outputs: tuple[str, ...]
+    provider: str = PROVIDERS["cpu"]
 
 
 def read_engine_options(config: Mapping[str, Any]) -> EngineOptions:
@@ -59,6 +64,7 @@ def read_engine_options(config: Mapping[str, Any]) -> EngineOptions:
         memory_arena=bool(_number(parameters, "enable_mem_arena", 1)),
         memory_pattern=bool(_number(parameters, "enable_mem_pattern", 1)),
         outputs=tuple(output["name"] for output in config.get("output", [])),
+        provider=_choice(PROVIDERS, parameters.get(DEVICE, "cpu"), f"parameters: {DEVICE}"),
     )
 
 
@@ -69,7 +75,7 @@ def _number(parameters: Mapping[str, str], key: str, default: int) -> int:
     return int(text)
 
 
-def _choice(choices: Mapping[int, str], value: int, key: str) -> str:
+def _choice(choices: Mapping[Any, str], value: int | str, key: str) -> str:
     if value not in choices:
         raise EngineOptionsError(f"config.pbtxt: {key} is {value}, not one of {', '.join(map(str, choices))}")
     return choices[value]

@@ -1,4 +1,7 @@
-"""ONNX Runtime on the CPU: options and a model file in, output arrays out. Imports onnxruntime, alone here."""
+"""ONNX Runtime: options and a model file in, output arrays out. Imports onnxruntime, alone here.
+
+``Engine.run`` may be called from several threads at once; it lets go of Python's lock while it computes.
+"""
 
 import ctypes
 from collections.abc import Mapping, Sequence
@@ -8,7 +11,7 @@ from typing import Any
 import numpy.typing as npt
 import onnxruntime as ort
 
-from tritext_serve.engine.options import EngineOptions, EngineOptionsError
+from tritext_serve.engine.options import PROVIDERS, EngineOptions, EngineOptionsError
 
 Array = npt.NDArray[Any]
 
@@ -20,12 +23,17 @@ class Engine:
         """Load and optimise the model.
 
         Raises:
-            EngineOptionsError: the file is missing or lacks an output that the configuration declares.
+            EngineOptionsError: the file is missing or lacks an output that the configuration declares, or the device
+                cannot be used.
         """
         path = version_directory / options.filename
         if not path.is_file():
             raise EngineOptionsError(f"unable to find {options.filename!r} in version {version_directory.name}")
-        self._session = ort.InferenceSession(str(path), _session_options(options), providers=["CPUExecutionProvider"])
+        _require(options.provider)
+        self._session = ort.InferenceSession(str(path), _session_options(options), providers=[options.provider])
+        # Where its libraries do not load, ONNX Runtime warns and goes on with the CPU.
+        if options.provider not in self._session.get_providers():
+            raise EngineOptionsError(f"{options.provider} does not start here: {_remedy(options.provider)}")
         _return_freed_memory()
         missing = set(options.outputs) - {output.name for output in self._session.get_outputs()}
         if missing:
@@ -40,6 +48,25 @@ class Engine:
         """Run one batch; the arrays' first axis is the batch."""
         arrays: list[Array] = self._session.run(list(outputs), dict(inputs))
         return arrays
+
+
+def _require(provider: str) -> None:
+    """Refuse a provider that this build of ONNX Runtime lacks.
+
+    Raises:
+        EngineOptionsError: naming it, those that there are, and the remedy.
+    """
+    there = ort.get_available_providers()
+    if provider not in there:
+        raise EngineOptionsError(f"this onnxruntime has {', '.join(there)}, not {provider}: {_remedy(provider)}")
+    if provider == PROVIDERS["cuda"]:
+        ort.preload_dlls()  # CUDA's own libraries, where pip has installed them
+
+
+def _remedy(provider: str) -> str:
+    if provider != PROVIDERS["cuda"]:
+        return "install onnxruntime again"
+    return "install onnxruntime-gpu in place of onnxruntime, with CUDA and cuDNN, or serve with --device cpu"
 
 
 def _return_freed_memory() -> None:

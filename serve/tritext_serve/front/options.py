@@ -1,17 +1,28 @@
 """What the front must know: Triton's model configuration and the version's manifest in, frozen options out."""
 
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
+
+from tritext_serve.front.long_texts import (
+    DEFAULT_MAX_WINDOWS,
+    TRUNCATE,
+    Limits,
+    LongTexts,
+    LongTextsError,
+    read_long_texts,
+)
+from tritext_serve.front.planner import CPU_COSTS, Costs
 
 Activation = Literal["softmax", "sigmoid", "none"]
 ACTIVATIONS: tuple[Activation, ...] = ("softmax", "sigmoid", "none")
 RESERVED_OUTPUTS = frozenset({"text", "score", "scores", "label_id", "tokens", "truncated"})
 PAIR_INPUT = "text_pair"
 
-# On two AVX-512 cores a sub-batch gains nothing past about 400 padded tokens (docs/performance.md).
+# What a sub-batch may hold at most on a CPU; by its costs the plan mostly stays below (docs/performance.md).
 DEFAULT_MAX_BATCH_TOKENS = 384
 DEFAULT_MAX_TEXT_BYTES = 1 << 20
 
@@ -37,6 +48,10 @@ class Options:
         max_batch_tokens: Most tokens, padding counted, that one call to the classifier carries.
         max_batch_texts: Most texts in one such call: the classifier's own batch limit.
         max_text_bytes: A longer text is refused before any work is spent on it.
+        costs: What a call to the classifier costs, by its shape.
+        long_texts: How texts longer than ``max_length`` are taken where a request does not say.
+        max_windows: Most windows that one such text may be read in.
+        deduplicate: Whether texts of a batch that are the same are computed once.
     """
 
     classifier: str
@@ -51,6 +66,15 @@ class Options:
     max_batch_texts: int = 64
     max_text_bytes: int = DEFAULT_MAX_TEXT_BYTES
     pairs: bool = False
+    costs: Costs = CPU_COSTS
+    long_texts: LongTexts = TRUNCATE
+    max_windows: int = DEFAULT_MAX_WINDOWS
+    deduplicate: bool = True
+
+    @property
+    def limits(self) -> Limits:
+        """What bounds long texts."""
+        return Limits(self.max_length, self.pairs, self.max_windows)
 
 
 def read_options(config: Mapping[str, Any], version_directory: Path) -> Options:
@@ -64,20 +88,55 @@ def read_options(config: Mapping[str, Any], version_directory: Path) -> Options:
     activation = manifest.get("activation")
     if activation not in ACTIVATIONS:
         raise OptionsError(f"manifest.json: activation {activation!r} is none of {', '.join(ACTIVATIONS)}")
+    pairs, max_length = _pairs(config, manifest), int(_required(manifest, "max_length", "manifest.json"))
     return Options(
         classifier=_required(parameters, "classifier", "config.pbtxt parameters"),
         version=int(version_directory.name),
         label_output=_label_output(config),
         labels=tuple(_required(manifest, "labels", "manifest.json")),
         activation=activation,
-        max_length=int(_required(manifest, "max_length", "manifest.json")),
+        max_length=max_length,
         inputs=tuple(_required(manifest, "inputs", "manifest.json")),
         pad_token_id=int(_required(manifest, "pad_token_id", "manifest.json")),
         max_batch_tokens=_positive(parameters, "max_batch_tokens", DEFAULT_MAX_BATCH_TOKENS),
         max_batch_texts=max(1, int(config.get("max_batch_size", 1))),
         max_text_bytes=_positive(parameters, "max_text_bytes", DEFAULT_MAX_TEXT_BYTES),
-        pairs=_pairs(config, manifest),
+        pairs=pairs,
+        costs=_costs(parameters),
+        long_texts=_long_texts(parameters, Limits(max_length, pairs)),
+        max_windows=_positive(parameters, "max_windows", DEFAULT_MAX_WINDOWS),
+        deduplicate=_flag(parameters, "deduplicate", default=True),
     )
+
+
+def _costs(parameters: Mapping[str, str]) -> Costs:
+    """Read the costs that are given, each a number of microseconds."""
+    given = {}
+    for name in ("call", "text", "token", "pair"):
+        text = parameters.get(f"cost_{name}")
+        if text is None:
+            continue
+        try:
+            given[name] = float(text)
+        except ValueError:
+            given[name] = math.nan
+        if not 0 <= given[name] < math.inf:
+            raise OptionsError(f"config.pbtxt parameters: cost_{name} is {text!r}, not a number of microseconds")
+    return replace(CPU_COSTS, **given)
+
+
+def _long_texts(parameters: Mapping[str, str], limits: Limits) -> LongTexts:
+    try:
+        return read_long_texts(parameters, TRUNCATE, limits)
+    except LongTextsError as error:
+        raise OptionsError(f"config.pbtxt parameters: {error}") from error
+
+
+def _flag(parameters: Mapping[str, str], key: str, *, default: bool) -> bool:
+    text = parameters.get(key, str(default).lower())
+    if text not in ("true", "false"):
+        raise OptionsError(f"config.pbtxt parameters: {key} is {text!r}: take true or false")
+    return text == "true"
 
 
 def _pairs(config: Mapping[str, Any], manifest: Mapping[str, Any]) -> bool:

@@ -1,22 +1,45 @@
-"""A batch of texts through tokenizer, planner, classifier and activation; what fails, fails for its own texts only."""
+"""A batch of texts through tokenizer, planner, classifier and activation; what fails, fails for its own texts only.
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+::
+
+    texts ──► distinct texts ──► rows of ids ──► sub-batches ──► logits ──► answers ──► each text its own
+              (deduplicate)      (long texts)    (planner)       (run)      (pooled)
+"""
+
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import compress
+from operator import not_
+from typing import Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from tritext_serve.front.answers import Answers, FloatArray, decide
+from tritext_serve.front.answers import Answers, FloatArray
+from tritext_serve.front.classifiers import ClassifierError, Classifiers, Logits
+from tritext_serve.front.long_texts import LongTexts, Rows, pool, take
 from tritext_serve.front.options import Options
 from tritext_serve.front.planner import IndexArray, padding, plan
 from tritext_serve.front.texts import TextInput
-from tritext_serve.front.tokens import IdArray, TextTokenizer, Tokens
+from tritext_serve.front.tokens import TextTokenizer
 
-RunClassifier = Callable[[Sequence[IdArray]], FloatArray]
+StillWanted = Callable[[IndexArray], bool]
+# Estimated work after which it is worth looking whether the rest is still wanted; one batch of short texts takes less.
+ROUND_MICROSECONDS = 100_000
 
 
-class ClassifierError(RuntimeError):
-    """The classifier did not answer one sub-batch; the message is its own."""
+class Failure(NamedTuple):
+    """Why a text has no answer.
+
+    Attributes:
+        kind: The engine failed, the text was refused, or nobody waited for it any more.
+        message: What to say.
+    """
+
+    kind: Literal["failed", "refused", "dropped"]
+    message: str
+
+
+DROPPED = Failure("dropped", "nobody waits for this text any more")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,49 +48,141 @@ class Outcome:
 
     Attributes:
         answers: One row a text; rows in ``failures`` mean nothing.
-        failures: Message by row, for the texts whose sub-batch failed.
+        failures: Why there is no answer, by row.
         padding: Padding tokens that were computed.
     """
 
     answers: Answers
-    failures: dict[int, str]
-    padding: int
+    failures: Mapping[int, Failure] = field(default_factory=dict)
+    padding: int = 0
+
+    def spread(self, origins: IndexArray) -> "Outcome":
+        """Give text i what became of row ``origins[i]``."""
+        places = origins.tolist() if self.failures else ()
+        failures = {text: self.failures[row] for text, row in enumerate(places) if row in self.failures}
+        return Outcome(self.answers.spread(origins), failures, self.padding)
 
 
 class Pipeline:
     """One version of a classifier, ready to answer texts."""
 
-    def __init__(self, options: Options, tokenizer: TextTokenizer, run: RunClassifier) -> None:
+    def __init__(self, options: Options, tokenizer: TextTokenizer, classifiers: Classifiers) -> None:
         """Keep the parts.
 
         Args:
             options: What the repository says of this version.
             tokenizer: Its tokenizer.
-            run: Calls the classifier: arrays in the order of ``options.inputs`` to logits FP32 [texts, labels];
-                raises ClassifierError.
+            classifiers: What runs sub-batches: arrays in the order of ``options.inputs`` to logits.
         """
         self._options = options
         self._tokenizer = tokenizer
-        self._run = run
+        self._classifiers = classifiers
 
-    def classify(self, texts: Sequence[TextInput]) -> Outcome:
-        """Answer every text or pair, all of one kind; empty input gives an empty outcome."""
+    def classify(
+        self, texts: Sequence[TextInput], ways: Sequence[LongTexts] = (), still_wanted: StillWanted | None = None
+    ) -> Outcome:
+        """Answer every text or pair, all of one kind; empty input gives an empty outcome.
+
+        Args:
+            texts: Single texts, or pairs.
+            ways: How each is taken if it is long; none where all are as the version's configuration says.
+            still_wanted: Asked whether anybody waits for one of these texts, before each round of sub-batches is run.
+        """
+        options = self._options
+        if not ways and options.long_texts.mode != "truncate":
+            ways = [options.long_texts] * len(texts)
+        if not options.deduplicate or len(texts) < 2:
+            return self._answer(texts, ways, still_wanted)
+        keys: Sequence[Hashable] = list(zip(texts, ways, strict=True)) if ways else texts
+        firsts = dict(zip(reversed(keys), range(len(keys) - 1, -1, -1), strict=True))
+        if len(firsts) == len(texts):
+            return self._answer(texts, ways, still_wanted)
+        return self._answer_once(texts, ways, still_wanted, [firsts[key] for key in keys])
+
+    def _answer_once(
+        self,
+        texts: Sequence[TextInput],
+        ways: Sequence[LongTexts],
+        still_wanted: StillWanted | None,
+        firsts: Sequence[int],
+    ) -> Outcome:
+        """Answer each text with the answer of the first that is the same."""
+        distinct, origins = np.unique(firsts, return_inverse=True)
+
+        def wanted(rows: IndexArray) -> bool:
+            return still_wanted is None or still_wanted(np.flatnonzero(np.isin(origins, rows)))
+
+        outcome = self._answer(
+            [texts[text] for text in distinct],
+            [ways[text] for text in distinct] if ways else (),
+            still_wanted and wanted,
+        )
+        return outcome.spread(origins)
+
+    def _answer(
+        self, texts: Sequence[TextInput], ways: Sequence[LongTexts], still_wanted: StillWanted | None
+    ) -> Outcome:
+        """Answer texts that are all distinct."""
         options = self._options
         tokens = self._tokenizer.encode(texts)
-        batches = plan(tokens.lengths, options.max_batch_tokens, options.max_batch_texts)
-        logits: FloatArray = np.zeros((len(texts), len(options.labels)), np.float32)
-        failures: dict[int, str] = {}
-        for batch in batches:
-            try:
-                logits[batch] = self._logits(tokens, batch)
-            except ClassifierError as error:
-                failures |= dict.fromkeys(batch.tolist(), str(error))
-        answers = decide(logits, options.activation, tokens.lengths, tokens.truncated)
-        return Outcome(answers, failures, padding(tokens.lengths, batches))
+        rows = take(tokens, ways, options.limits) if ways and tokens.whole else Rows(tokens)
+        batches = self._plan(rows)
+        logits: FloatArray = np.zeros((len(rows.tokens.ids), len(options.labels)), np.float32)
+        failures = {text: Failure("refused", why) for text, why in rows.refused.items()}
+        for batch, result in self._run(rows, batches, still_wanted):
+            if isinstance(result, Failure):
+                failures |= dict.fromkeys(rows.texts(batch).tolist(), result)
+            else:
+                logits[batch] = result
+        pool(logits, rows, ways)
+        answers = Answers(logits[: len(texts)], options.activation, rows.token_counts, rows.truncated)
+        return Outcome(answers, failures, padding(rows.tokens.lengths, batches))
 
-    def _logits(self, tokens: Tokens, batch: IndexArray) -> npt.NDArray[np.float32]:
-        logits = self._run(self._tokenizer.arrays(tokens, batch, self._options.inputs))
-        expected = (len(batch), len(self._options.labels))
+    def _plan(self, rows: Rows) -> list[IndexArray]:
+        """Cut the rows into sub-batches, those of refused texts left out."""
+        options, lengths = self._options, rows.tokens.lengths
+        kept = None
+        if rows.refused:
+            kept = np.array([row for row in range(len(lengths)) if row not in rows.refused], np.intp)
+            lengths = [lengths[row] for row in kept]
+        batches = plan(
+            lengths, options.max_batch_tokens, options.max_batch_texts, options.costs, self._classifiers.lanes
+        )
+        return batches if kept is None else [kept[batch] for batch in batches]
+
+    def _run(
+        self, rows: Rows, batches: Sequence[IndexArray], still_wanted: StillWanted | None
+    ) -> Iterator[tuple[IndexArray, FloatArray | Failure]]:
+        """Run the sub-batches, those left out for which nobody waits."""
+        if still_wanted is None:
+            yield from self._run_together(rows, batches)
+            return
+        for group in self._rounds(rows, batches):
+            wanted = [still_wanted(rows.texts(batch)) for batch in group]
+            yield from ((batch, DROPPED) for batch in compress(group, map(not_, wanted)))
+            yield from self._run_together(rows, list(compress(group, wanted)))
+
+    def _run_together(
+        self, rows: Rows, batches: Sequence[IndexArray]
+    ) -> Iterator[tuple[IndexArray, FloatArray | Failure]]:
+        inputs = [self._tokenizer.arrays(rows.tokens, batch, self._options.inputs) for batch in batches]
+        for batch, logits in zip(batches, self._classifiers.run(inputs), strict=True):
+            yield batch, self._checked(logits, len(batch))
+
+    def _rounds(self, rows: Rows, batches: Sequence[IndexArray]) -> Iterator[Sequence[IndexArray]]:
+        """Cut a long run into rounds, each of as many sub-batches as take some time together."""
+        start, cost = 0, 0.0
+        for end, batch in enumerate(batches, 1):
+            cost += self._options.costs.of(len(batch), rows.tokens.lengths[int(batch[-1])])
+            if end == len(batches) or cost >= ROUND_MICROSECONDS * self._classifiers.lanes:
+                yield batches[start:end]
+                start, cost = end, 0.0
+
+    def _checked(self, logits: Logits, texts: int) -> FloatArray | Failure:
+        """Tell logits from an error, and from what is neither."""
+        if isinstance(logits, ClassifierError):
+            return Failure("failed", str(logits))
+        expected = (texts, len(self._options.labels))
         if logits.shape != expected:
-            raise ClassifierError(f"the classifier gave logits of shape {logits.shape}, not {expected}")
+            return Failure("failed", f"the classifier gave logits of shape {logits.shape}, not {expected}")
         return logits

@@ -1,13 +1,14 @@
 """What the front counts: outcomes in, increments of Prometheus counters out. Pure but for a lock.
 
 Each message from a backend's stub to the server costs about 30 microseconds of CPU, so nothing is reported text by
-text: counts are kept here and handed over now and then. A histogram on the wire is nothing but counters named
-``_bucket``, ``_sum`` and ``_count``, and that is how they are kept.
+text: batches are kept here, added up and handed over now and then. A histogram on the wire is nothing but counters
+named ``_bucket``, ``_sum`` and ``_count``, and that is how they are kept.
 """
 
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,9 @@ import numpy.typing as npt
 
 from tritext_serve.front.pipeline import Outcome
 
-REQUEST_OUTCOMES = ("ok", "refused", "failed", "cancelled")
+REQUEST_OUTCOMES = ("ok", "refused", "failed", "cancelled", "expired", "rejected")
+# Batches that may wait to be counted: one second's, and a bound on memory should nobody ask for counts.
+MOST_WAITING = 1024
 HISTOGRAMS: dict[str, tuple[float, ...]] = {
     "sentiment_score": (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0),
     "prediction_tokens": (8, 16, 32, 64, 128, 256, 512),
@@ -54,8 +57,16 @@ class Series(NamedTuple):
         return DESCRIPTIONS[base]
 
 
+class Batch(NamedTuple):
+    """What ``Tally.count`` was told."""
+
+    requests: Sequence[str]
+    seconds: float
+    outcome: Outcome
+
+
 class Tally:
-    """Counts that have not been reported yet."""
+    """Outcomes that have not been reported yet; they are counted when they are asked for, not while requests wait."""
 
     def __init__(self, labels: Sequence[str], probable: bool = True) -> None:
         """Start at nothing.
@@ -67,6 +78,7 @@ class Tally:
         self._labels = labels
         self._histograms = {n: b for n, b in HISTOGRAMS.items() if probable or n != "sentiment_score"}
         self._counts: defaultdict[Series, float] = defaultdict(float)
+        self._batches: list[Batch] = []
         self._lock = threading.Lock()
 
     def series(self) -> Iterator[Series]:
@@ -79,27 +91,18 @@ class Tally:
             yield from (Series(f"{name}_bucket", "le", edge) for edge in _edges(bounds))
             yield from (Series(f"{name}_sum"), Series(f"{name}_count"))
 
-    def count_requests(self, outcomes: Sequence[str], seconds: float) -> None:
-        """Count requests by what became of them, each taking its batch's time."""
-        with self._lock:
-            for outcome in outcomes:
-                self._counts[Series("prediction_requests_total", "outcome", outcome)] += 1
-            self._observe("prediction_duration_seconds", np.full(len(outcomes), seconds))
+    def count(self, requests: Sequence[str], seconds: float, outcome: Outcome) -> None:
+        """Count one batch.
 
-    def count_texts(self, outcome: Outcome) -> None:
-        """Count what the texts were given; texts that failed count for nothing."""
-        answers = outcome.answers
-        rows = np.ones(len(answers.label_ids), np.bool_)
-        rows[list(outcome.failures)] = False
+        Args:
+            requests: What became of each request, one of ``REQUEST_OUTCOMES``.
+            seconds: How long the batch took, and so each of them.
+            outcome: What became of the texts; those that failed count for nothing.
+        """
         with self._lock:
-            for label, count in zip(
-                self._labels, np.bincount(answers.label_ids[rows], minlength=len(self._labels)), strict=True
-            ):
-                self._counts[Series("prediction_labels_total", "label", label)] += int(count)
-            self._counts[Series("prediction_truncated_total")] += int(answers.truncated[rows].sum())
-            self._counts[Series("prediction_padding_tokens_total")] += outcome.padding
-            self._observe("sentiment_score", answers.score[rows])
-            self._observe("prediction_tokens", answers.tokens[rows])
+            self._batches.append(Batch(requests, seconds, outcome))
+            if len(self._batches) >= MOST_WAITING:
+                self._add_up()
 
     def drain(self) -> list[tuple[Series, float]]:
         """Hand over what has been counted since the last time, all of it above nought.
@@ -107,8 +110,33 @@ class Tally:
         Told to let a counter go down, Triton 24.10 ends (``lock_exception``); nor may it count what is not a number.
         """
         with self._lock:
+            self._add_up()
             counts, self._counts = self._counts, defaultdict(float)
         return [(series, count) for series, count in counts.items() if count > 0]
+
+    def _add_up(self) -> None:
+        """Count the batches that wait for it."""
+        batches, self._batches = self._batches, []
+        if not batches:
+            return
+        for outcome, count in Counter(chain.from_iterable(batch.requests for batch in batches)).items():
+            self._counts[Series("prediction_requests_total", "outcome", outcome)] += count
+        requests = [len(batch.requests) for batch in batches]
+        self._observe("prediction_duration_seconds", np.repeat([batch.seconds for batch in batches], requests))
+        self._counts[Series("prediction_padding_tokens_total")] += sum(batch.outcome.padding for batch in batches)
+        self._count_texts([batch.outcome for batch in batches])
+
+    def _count_texts(self, outcomes: Sequence[Outcome]) -> None:
+        answered = np.concatenate([_answered(outcome) for outcome in outcomes])
+        ids, truncated, scores, tokens = (
+            np.concatenate([getattr(outcome.answers, name) for outcome in outcomes])[answered]
+            for name in ("label_ids", "truncated", "score", "tokens")
+        )
+        for label, count in zip(self._labels, np.bincount(ids, minlength=len(self._labels)).tolist(), strict=True):
+            self._counts[Series("prediction_labels_total", "label", label)] += count
+        self._counts[Series("prediction_truncated_total")] += int(truncated.sum())
+        self._observe("sentiment_score", scores)
+        self._observe("prediction_tokens", tokens)
 
     def _observe(self, name: str, values: npt.NDArray[Any]) -> None:
         if name not in self._histograms:
@@ -119,6 +147,13 @@ class Tally:
             self._counts[Series(f"{name}_bucket", "le", edge)] += int(count)
         self._counts[Series(f"{name}_sum")] += float(values[np.isfinite(values)].sum(dtype=np.float64))
         self._counts[Series(f"{name}_count")] += len(values)
+
+
+def _answered(outcome: Outcome) -> npt.NDArray[np.bool_]:
+    """Which texts have an answer, BOOL [texts]."""
+    rows = np.ones(len(outcome.answers.tokens), np.bool_)
+    rows[list(outcome.failures)] = False
+    return rows
 
 
 def _edges(bounds: Sequence[float]) -> list[str]:

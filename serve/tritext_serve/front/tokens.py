@@ -1,9 +1,12 @@
-"""Texts to token ids, exactly as the checkpoint's own tokenizer does it. Imports tokenizers, alone in this package."""
+"""Texts to token ids, exactly as the checkpoint's own tokenizer does it. Imports tokenizers, alone in this package.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+A row is what the classifier sees of a text: one row a text, and more where a long text is read in windows. Rows stay
+lists of ids, as the library gives them, until the sub-batch is known that they are padded for.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,26 +15,7 @@ from tokenizers import Encoding, Tokenizer
 from tritext_serve.front.texts import TextInput
 
 IdArray = npt.NDArray[np.int64]
-
-
-class Encoded(Protocol):
-    """What is needed of the library's encodings, and of those that were cut here."""
-
-    @property
-    def ids(self) -> list[int]:
-        """Token ids."""
-
-    @property
-    def type_ids(self) -> list[int]:
-        """For each token the number of its text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """A pair that was too long."""
-
-    ids: list[int]
-    type_ids: list[int]
+Ids = Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +23,25 @@ class Tokens:
     """A batch of tokenised texts or pairs.
 
     Attributes:
-        encodings: One per text.
-        lengths: Tokens of each text, special tokens and truncation counted.
-        truncated: Whether a text was cut, BOOL [texts].
+        ids: Token ids of each row, special tokens counted.
+        lengths: Their number.
+        type_ids: For each token the number of its text; nothing where texts come alone.
+        whole: Tokens that the texts have, by row, of those that were cut.
+        cut: The parts that the library cut single texts into, by row: the row's own, and all that was left over.
     """
 
-    encodings: Sequence[Encoded]
+    ids: Sequence[Ids]
     lengths: list[int]
-    truncated: npt.NDArray[np.bool_]
+    type_ids: Sequence[Ids] = ()
+    whole: Mapping[int, int] = field(default_factory=dict)
+    cut: Mapping[int, Sequence[Encoding]] = field(default_factory=dict)
+
+    @property
+    def truncated(self) -> npt.NDArray[np.bool_]:
+        """Which rows were cut, BOOL [rows]."""
+        flags = np.zeros(len(self.ids), np.bool_)
+        flags[list(self.whole)] = True
+        return flags
 
 
 class TextTokenizer:
@@ -65,76 +60,121 @@ class TextTokenizer:
         self._max_length = max_length
         self._pad_token_id = pad_token_id
         self._pairs = pairs
+        self._special: int = self._tokenizer.num_special_tokens_to_add(pairs)
         self._tokenizer.no_padding()
         if pairs:
             self._tokenizer.no_truncation()
-            self._budget = max_length - self._tokenizer.num_special_tokens_to_add(True)
         else:
             self._tokenizer.enable_truncation(max_length)
 
     def encode(self, texts: Sequence[TextInput]) -> Tokens:
         """Tokenise texts together."""
         encodings = self._tokenizer.encode_batch_fast(list(texts))
+        ids = [encoding.ids for encoding in encodings]
+        lengths = list(map(len, ids))
         if self._pairs:
-            return self._fit(encodings)
-        lengths = [len(encoding) for encoding in encodings]
-        truncated = np.fromiter((bool(e.overflowing) for e in encodings), np.bool_, len(encodings))
-        return Tokens(encodings, lengths, truncated)
+            return self._fit(encodings, ids, lengths)
+        if max(lengths, default=0) < self._max_length:
+            return Tokens(ids, lengths)
+        full = (row for row, length in enumerate(lengths) if length == self._max_length)
+        cut = {row: [encodings[row], *left] for row in full if (left := encodings[row].overflowing)}
+        return Tokens(ids, lengths, (), {row: self._count(parts) for row, parts in cut.items()}, cut)
 
-    def arrays(
-        self, tokens: Tokens, batch: Sequence[int] | npt.NDArray[np.intp], names: Sequence[str]
-    ) -> list[IdArray]:
-        """Pad some of the texts to the longest among them.
+    def arrays(self, tokens: Tokens, rows: Sequence[int] | npt.NDArray[np.intp], names: Sequence[str]) -> list[IdArray]:
+        """Pad some rows to the longest among them.
 
         Args:
             tokens: What ``encode`` returned.
-            batch: Which of the texts.
+            rows: Which of its rows.
             names: Which inputs, of ``input_ids``, ``attention_mask`` and ``token_type_ids``.
 
         Returns:
-            INT64 [texts, longest], one array a name, C-contiguous.
+            INT64 [rows, longest], one array a name, C-contiguous.
         """
-        longest = max(tokens.lengths[i] for i in batch)
-        arrays = {
-            "input_ids": np.full((len(batch), longest), self._pad_token_id, np.int64),
-            "attention_mask": np.zeros((len(batch), longest), np.int64),
-            "token_type_ids": np.zeros((len(batch), longest), np.int64),
-        }
-        typed = self._pairs and "token_type_ids" in names
-        for row, index in enumerate(batch):
-            encoding, length = tokens.encodings[index], tokens.lengths[index]
-            arrays["input_ids"][row, :length] = encoding.ids
-            arrays["attention_mask"][row, :length] = 1
-            if typed:  # those of a single text are all nought
-                arrays["token_type_ids"][row, :length] = encoding.type_ids
-        return [arrays[name] for name in names]
+        shape = len(rows), max([tokens.lengths[row] for row in rows])
+        arrays = []
+        for name in names:
+            if name == "input_ids":
+                arrays.append(_fill(shape, self._pad_token_id, [tokens.ids[row] for row in rows]))
+            elif name == "attention_mask":
+                arrays.append(_mask(shape, [tokens.lengths[row] for row in rows]))
+            elif self._pairs:
+                arrays.append(_fill(shape, 0, [tokens.type_ids[row] for row in rows]))
+            else:  # those of a single text are all nought
+                arrays.append(np.zeros(shape, np.int64))
+        return arrays
 
-    def _fit(self, encodings: Sequence[Encoding]) -> Tokens:
+    def _count(self, parts: Sequence[Encoding]) -> int:
+        """Count the tokens of a text by its parts, special tokens once."""
+        tokens: int = sum(map(len, parts)) - (len(parts) - 1) * self._special
+        return tokens
+
+    def _fit(self, encodings: Sequence[Encoding], ids: list[list[int]], whole: list[int]) -> Tokens:
         """Cut the pairs that are too long.
 
         The library could cut them too, but keeps every combination of the two texts' remainders: a pair of 20 kB and
         16 kB took 2.2 s and 700 MB.
         """
-        whole = [len(encoding) for encoding in encodings]
-        truncated = np.array([length > self._max_length for length in whole], np.bool_)
-        fitting = [cut(e, self._budget) if long else e for e, long in zip(encodings, truncated, strict=True)]
-        return Tokens(fitting, [min(length, self._max_length) for length in whole], truncated)
+        types = [encoding.type_ids for encoding in encodings]
+        long = {row: length for row, length in enumerate(whole) if length > self._max_length}
+        for row in long:
+            kept = kept_of_pair(encodings[row], self._max_length - self._special)
+            ids[row], types[row] = ([values[place] for place in kept] for values in (ids[row], types[row]))
+        return Tokens(ids, list(map(len, ids)), types, long)
 
 
-def cut(pair: Encoding, budget: int) -> Cut:
+def _fill(shape: tuple[int, int], pad: int, rows: Sequence[Ids]) -> IdArray:
+    """Lay rows of ids out in one array. Row by row: at any size, joining all and scattering them takes no less."""
+    array = np.full(shape, pad, np.int64)
+    for place, row in enumerate(rows):
+        array[place, : len(row)] = row
+    return array
+
+
+def _mask(shape: tuple[int, int], lengths: Sequence[int]) -> IdArray:
+    """Say where there are tokens."""
+    mask = np.ones(shape, np.int64)
+    for place, length in enumerate(lengths):
+        if length < shape[1]:
+            mask[place, length:] = 0
+    return mask
+
+
+def cut_windows(parts: Sequence[Encoding], max_length: int, stride: int) -> list[list[int]]:
+    """Cut one text, special tokens around each window, as the library does with a stride.
+
+    Args:
+        parts: The text as the library cut it without one.
+        max_length: Most tokens of a window.
+        stride: Tokens that it shares with the one before it.
+    """
+    first = parts[0]
+    content = [token for part in parts for token, of in zip(part.ids, part.sequence_ids, strict=True) if of is not None]
+    own = [place for place, of in enumerate(first.sequence_ids) if of is not None]
+    head, tail = first.ids[: own[0]], first.ids[own[-1] + 1 :]
+    room = max_length - len(head) - len(tail)
+    shared = min(stride, room - 1)
+    starts = range(0, max(1, len(content) - shared), room - shared)
+    return [head + content[start : start + room] + tail for start in starts]
+
+
+def kept_of_pair(pair: Encoding, budget: int) -> list[int]:
     """Shorten the longer text first, and both alike from there, as transformers' ``longest_first`` does.
 
     Args:
         pair: Both texts with their special tokens.
         budget: Tokens that the texts may keep together.
+
+    Returns:
+        The places of the tokens that stay.
     """
     of = np.array([-1 if text is None else text for text in pair.sequence_ids])
     kept = of < 0
     places = [np.flatnonzero(of == text) for text in (0, 1)]
     for text, count in zip(places, shares(len(places[0]), len(places[1]), budget), strict=True):
         kept[text[:count]] = True
-    rows = np.flatnonzero(kept)
-    return Cut(np.asarray(pair.ids)[rows].tolist(), np.asarray(pair.type_ids)[rows].tolist())
+    rows: list[int] = np.flatnonzero(kept).tolist()
+    return rows
 
 
 def shares(first: int, second: int, budget: int) -> tuple[int, int]:

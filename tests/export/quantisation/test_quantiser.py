@@ -1,6 +1,8 @@
 """The quantiser from end to end on small encoders: labels, layers, neighbours, and what it refuses."""
 
+from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,8 @@ from tritext_export.certificate import Activation
 from tritext_export.edits.pipeline import edit, fuse_for_cpu
 from tritext_export.errors import GraphError
 from tritext_export.quantisation.quantiser import Quantiser
+from tritext_export.quantisation.shelf import Shelf
+from tritext_export.quantisation.steps import DIVISORS, GPTQ, PER_TOKEN, STATIC
 
 WORDS = {"fp32", "static int8", "int8 per token"}
 
@@ -139,3 +143,87 @@ def test_a_model_with_nothing_to_quantise_is_told_so() -> None:
     edit(model)
     with pytest.raises(GraphError, match=r"int8: .*no matrix of 64 × 64 or more.*--precision fp32"):
         quantiser(model)
+
+
+def content(model: ir.Model) -> bytes:
+    """A model's bytes."""
+    serialised: bytes = ir.to_proto(model).SerializeToString(deterministic=True)
+    return serialised
+
+
+class Counting(Silent):
+    """Counts the groups that are tried, and breaks off at one."""
+
+    def __init__(self, last: int = 999) -> None:
+        self.tried = 0
+        self.watched = False
+        self._last = last
+
+    def track(self, items: Any, total: int, what: str) -> Iterator[Any]:
+        """Hand items on, to the last."""
+        for item in items:
+            if what.startswith("trying"):
+                if self.tried == self._last:
+                    raise KeyboardInterrupt
+                self.tried += 1
+            self.watched |= what.startswith("watching")
+            yield item
+
+
+def test_a_search_that_was_broken_off_goes_on_where_it_was(tmp_path: Path) -> None:
+    model = fused("bert")
+    whole, _ = quantiser(model).quantise(0.9)
+    runs = [Counting(4), Counting(), Counting()]
+    with pytest.raises(KeyboardInterrupt):
+        Quantiser(model, batches(), "softmax", runs[0], (), Shelf(tmp_path, "a")).quantise(0.9)
+    resumed, repeated = (
+        Quantiser(model, batches(), "softmax", progress, (), Shelf(tmp_path, "a")).quantise(0.9)[0]
+        for progress in runs[1:]
+    )
+    assert [progress.tried for progress in runs] == [4, 5, 0]
+    assert [progress.watched for progress in runs] == [True, False, False]
+    assert content(whole) == content(resumed) == content(repeated)
+    assert not list(tmp_path.rglob("observed-*")), "of no use once all groups are tried"
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 no archive", None], ids=["empty", "broken", "another group's"])
+def test_a_damaged_entry_is_computed_again(tmp_path: Path, damage: bytes | None) -> None:
+    model = fused("bert")
+    whole, _ = Quantiser(model, batches(), "softmax", Silent(), (), Shelf(tmp_path, "a")).quantise(0.9)
+    path = next(tmp_path.rglob("tried-002.npz"))
+    path.write_bytes(next(tmp_path.rglob("tried-003.npz")).read_bytes() if damage is None else damage)
+    next(tmp_path.rglob("reference.npz")).write_bytes(b"")
+    progress = Counting()
+    again, _ = Quantiser(model, batches(), "softmax", progress, (), Shelf(tmp_path, "a")).quantise(0.9)
+    assert progress.tried == 1
+    assert content(again) == content(whole)
+
+
+@pytest.mark.parametrize(
+    ("left_out", "words"), [(STATIC, {"int8 per token", "fp32"}), (PER_TOKEN, {"static int8", "fp32"})]
+)
+def test_a_scheme_can_be_left_out(left_out: str, words: set[str]) -> None:
+    _, layers = Quantiser(fused("bert"), batches(), "softmax", Silent(), (left_out,)).quantise(0.9)
+    assert set(layers.values()) <= words
+    assert set(layers.values()) != {"fp32"}
+
+
+@pytest.mark.parametrize("left_out", [DIVISORS, GPTQ])
+def test_a_refinement_can_be_left_out(left_out: str) -> None:
+    """Of one group, the only thing that may differ."""
+    model = fused("bert")
+    with_it, without = (Quantiser(model, batches(), "softmax", Silent(), steps)._tried for steps in ((), (left_out,)))
+    schemes = [way.scheme for tried in without for way in tried.ways]
+    if left_out == DIVISORS:
+        assert {scheme.divisor is None for scheme in schemes} == {True}
+        assert {way.scheme.divisor is None for tried in with_it for way in tried.ways} == {True, False}
+    else:
+        pairs = [
+            (a, b) for one, two in zip(with_it, without, strict=True) for a, b in zip(one.ways, two.ways, strict=True)
+        ]
+        assert any((a.weights[0].values != b.weights[0].values).any() for a, b in pairs)
+
+
+def test_without_both_schemes_nothing_is_left() -> None:
+    with pytest.raises(GraphError, match="int8: --without int8-static,int8-per-token: nothing is left of int8"):
+        Quantiser(fused("bert"), batches(), "softmax", Silent(), (STATIC, PER_TOKEN))

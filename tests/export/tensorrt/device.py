@@ -1,68 +1,104 @@
-"""Run a TensorRT for RTX engine on a GPU through the driver's own library. Needs an NVIDIA GPU; ran on none so far."""
+"""A GPU of our own: the driver's functions over this machine's memory, with C's calling convention, and nothing else.
+
+Whoever copies past the end of what was allocated, or frees what is not there, hears of it.
+"""
 
 import ctypes
+from ctypes import CFUNCTYPE, POINTER, c_char_p, c_int, c_size_t, c_uint, c_uint64, c_void_p
 from typing import Any
 
-import numpy as np
+from tritext_export.tensorrt.device import CudaDevice, find_device
 
-from tests.export.encoders import Arrays, FloatArray
-
-
-def gpu_is_there() -> bool:
-    """Whether the driver finds a GPU."""
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return False
-    found = ctypes.c_int()
-    return driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(found)) == 0 and found.value > 0
+STREAM, INVALID = 0x5EED, 1
+NAME = b"Paper GPU"
 
 
-class Device:
-    """The first GPU, with its primary context current."""
+class PaperDriver:
+    """What ``libcuda.so.1`` would be.
 
-    def __init__(self) -> None:
-        import tensorrt_rtx_bindings as rtx
+    Attributes:
+        memory: What is allocated, by address.
+        waits: How often the stream was waited for.
+    """
 
-        self._driver = ctypes.CDLL("libcuda.so.1")
-        context, device = ctypes.c_void_p(), ctypes.c_int()
-        self._call("cuInit", 0)
-        self._call("cuDeviceGet", ctypes.byref(device), 0)
-        self._call("cuDevicePrimaryCtxRetain", ctypes.byref(context), device)
-        self._call("cuCtxSetCurrent", context)
-        self._runtime = rtx.Runtime(rtx.Logger(rtx.Logger.ERROR))
+    def __init__(self, count: int = 1, capability: str = "8.9", failing: str = "") -> None:
+        """Set it up.
 
-    def load(self, engine: bytes) -> Any:
-        """Deserialise an engine."""
-        loaded = self._runtime.deserialize_cuda_engine(engine)
-        assert loaded is not None
-        return loaded
+        Args:
+            count: How many GPUs there are.
+            capability: Of each.
+            failing: A function that fails.
+        """
+        self.memory: dict[int, Any] = {}
+        self.waits = 0
+        self._numbers = {75: int(capability[0]), 76: int(capability[2])}
+        self._count, self._failing = count, failing
+        self._kept: list[Any] = []
+        self._give("cuInit", lambda flags: 0, c_uint)
+        self._give("cuDeviceGetCount", self._fill(lambda: self._count), POINTER(c_int))
+        self._give("cuDeviceGet", self._fill(lambda: 0), POINTER(c_int), c_int)
+        self._give("cuDeviceGetName", self._name, c_void_p, c_int, c_int)
+        self._give("cuDeviceGetAttribute", self._attribute, POINTER(c_int), c_int, c_int)
+        self._give("cuDevicePrimaryCtxRetain", self._fill(lambda: 0xC0), POINTER(c_void_p), c_int)
+        self._give("cuCtxSetCurrent", lambda context: context != 0xC0, c_void_p)
+        self._give("cuStreamCreate", self._fill(lambda: STREAM), POINTER(c_void_p), c_uint)
+        self._give("cuStreamSynchronize", self._wait, c_void_p)
+        self._give("cuMemAlloc_v2", self._allocate, POINTER(c_uint64), c_size_t)
+        self._give("cuMemFree_v2", lambda address: int(self.memory.pop(address, None) is None), c_uint64)
+        self._give("cuMemcpyHtoD_v2", self._copy, c_uint64, c_void_p, c_size_t)
+        self._give(
+            "cuMemcpyDtoH_v2", lambda to, at, size: self._copy(at, to, size, back=True), c_void_p, c_uint64, c_size_t
+        )
+        self._give("cuGetErrorName", self._error, c_int, POINTER(c_char_p))
 
-    def run(self, engine: Any, profile: int, arrays: Arrays, labels: int) -> FloatArray:
-        """Logits of one batch, FP32 [texts, labels]."""
-        context = engine.create_execution_context()
-        assert context.set_optimization_profile_async(profile, 0)
-        names = [engine.get_tensor_name(place) for place in range(engine.num_io_tensors)]
-        logits = np.empty((len(arrays["input_ids"]), labels), np.float32)
-        held = {name: np.ascontiguousarray(arrays[name]) for name in names if name in arrays} | {"logits": logits}
-        pointers = {name: self._allocate(array) for name, array in held.items()}
-        for name, array in held.items():
-            if name != "logits":
-                assert context.set_input_shape(name, array.shape)
-            context.set_tensor_address(name, pointers[name].value)
-        assert context.execute_async_v3(0)
-        self._call("cuCtxSynchronize")
-        self._call("cuMemcpyDtoH_v2", logits.ctypes.data_as(ctypes.c_void_p), pointers["logits"], logits.nbytes)
-        for pointer in pointers.values():
-            self._call("cuMemFree_v2", pointer)
-        return logits
+    def _give(self, name: str, work: Any, *types: Any) -> None:
+        failing = name == self._failing
 
-    def _allocate(self, array: Any) -> ctypes.c_uint64:
-        pointer = ctypes.c_uint64()
-        self._call("cuMemAlloc_v2", ctypes.byref(pointer), ctypes.c_size_t(array.nbytes))
-        self._call("cuMemcpyHtoD_v2", pointer, array.ctypes.data_as(ctypes.c_void_p), ctypes.c_size_t(array.nbytes))
-        return pointer
+        def called(*arguments: Any) -> int:
+            return INVALID if failing else int(work(*arguments))
 
-    def _call(self, name: str, *arguments: Any) -> None:
-        status = getattr(self._driver, name)(*arguments)
-        assert status == 0, f"{name}: CUDA error {status}"
+        setattr(self, name, CFUNCTYPE(c_int, *types)(called))
+
+    @staticmethod
+    def _fill(value: Any) -> Any:
+        def fill(target: Any, *rest: Any) -> int:
+            target[0] = value()
+            return 0
+
+        return fill
+
+    def _name(self, target: int, room: int, device: int) -> int:
+        ctypes.memmove(target, NAME + b"\0", len(NAME) + 1)
+        return int(room <= len(NAME))
+
+    def _attribute(self, target: Any, number: int, device: int) -> int:
+        target[0] = self._numbers[number]
+        return 0
+
+    def _wait(self, stream: int) -> int:
+        self.waits += 1
+        return int(stream != STREAM)
+
+    def _allocate(self, target: Any, size: int) -> int:
+        block = ctypes.create_string_buffer(size)
+        target[0] = ctypes.addressof(block)
+        self.memory[ctypes.addressof(block)] = block
+        return 0
+
+    def _copy(self, device: int, host: int, size: int, *, back: bool = False) -> int:
+        if device not in self.memory or size > len(self.memory[device]):
+            return INVALID
+        ctypes.memmove(host if back else device, device if back else host, size)
+        return 0
+
+    def _error(self, status: int, target: Any) -> int:
+        self._kept.append(ctypes.create_string_buffer(b"CUDA_ERROR_INVALID_VALUE"))
+        target[0] = ctypes.cast(self._kept[-1], c_char_p)
+        return 0
+
+
+def paper_device(driver: PaperDriver | None = None) -> CudaDevice:
+    """The device on such a driver, through the code that a real one takes."""
+    device = find_device(lambda name: driver or PaperDriver())
+    assert device is not None
+    return device

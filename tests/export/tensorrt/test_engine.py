@@ -1,7 +1,6 @@
 """``tritext engine``: from a published model to an engine file, and what it refuses."""
 
 import json
-import shutil
 import sys
 from pathlib import Path
 
@@ -11,41 +10,21 @@ import pytest
 from onnx import numpy_helper
 
 from tests.conftest import Silent
-from tests.export.conftest import MakeCheckpoint
 from tritext._cli.main import main
 from tritext_export.errors import CertificateError, EngineError
-from tritext_export.export import export_model
 from tritext_export.labelled import Example, write_tsv
-from tritext_export.request import ExportRequest
 from tritext_export.sources import sha256
+from tritext_export.tensorrt.device import find_device
 from tritext_export.tensorrt.order import EngineRequest, make_engine
 from tritext_export.tensorrt.profiles import plan_profiles
 from tritext_export.tensorrt.proof import Texts
+from tritext_export.tensorrt.runner import NotRun
 from tritext_export.tensorrt.source import find_source
 from tritext_serve.front.options import DEFAULT_MAX_BATCH_TOKENS
 from tritext_serve.repository import scan
 
 pytest.importorskip("tensorrt_rtx_bindings", reason="MISSING: tensorrt-rtx, of the extra tritext[tensorrt]")
 from tritext_export.tensorrt.rtx import RtxBuilder  # only where the library is
-
-
-@pytest.fixture(scope="module")
-def exported(
-    tmp_path_factory: pytest.TempPathFactory, make_checkpoint: MakeCheckpoint, tiny_examples: tuple[Example, ...]
-) -> Path:
-    """A small BERT, exported and certified."""
-    folder = tmp_path_factory.mktemp("exported")
-    write_tsv(folder / "texts.tsv", tiny_examples)
-    repository = folder / "model_repository"
-    request = ExportRequest(str(make_checkpoint()), "tiny", repository, folder / "texts.tsv", target="gpu")
-    export_model(request, Silent())
-    return repository
-
-
-@pytest.fixture
-def repository(exported: Path, tmp_path: Path) -> Path:
-    """The same, for one test to change."""
-    return Path(shutil.copytree(exported, tmp_path / "model_repository"))
 
 
 def damage(repository: Path) -> None:
@@ -70,21 +49,40 @@ def test_an_rtx_engine_is_written_whole_and_said(
 ) -> None:
     output = tmp_path / "engines" / "tiny.engine"
     words = ["engine", str(repository), "--name", "tiny", "--texts", str(tiny_texts), "--output", str(output)]
-    assert main(words) == 0
+    assert main([*words, "--no-run"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(f"{output}: tiny version 1, fp16, ")
     assert "TensorRT for RTX 1.7.1.116" in lines[0]
     assert lines[1] == "profile 0: 1×1 to 64×64 texts × tokens"
-    assert "fp16 graph on the CPU, certificate passed: 100.00% of 240 labels agree" in lines[-1]
+    assert "fp16 graph on the CPU, certificate passed: 100.00% of 240 labels agree" in lines[-3]
+    assert lines[-2] == "the engine did not run: it was not asked to (--no-run)"
+    assert lines[-1] == f"record: {output}.json"
     assert b"tiny:1:fp16:" in output.read_bytes()
-    assert [path.name for path in output.parent.iterdir()] == ["tiny.engine"]
+    assert sorted(path.name for path in output.parent.iterdir()) == ["tiny.engine", "tiny.engine.json"]
+
+
+def test_a_library_without_a_gpu_says_so() -> None:
+    if find_device() is not None:
+        pytest.skip("MISSING: a machine without an NVIDIA GPU, to say that there is none")
+    assert RtxBuilder().runner() == NotRun("no NVIDIA GPU answers on this machine")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "capability", "serves"),
+    [((), "8.0", True), ((), "12.1", True), ((), "7.5", False), ((), "9.0", False), (("8.6",), "8.9", False)],
+)
+def test_an_rtx_engine_is_for_the_gpus_that_it_was_built_for(
+    chosen: tuple[str, ...], capability: str, serves: bool
+) -> None:
+    assert RtxBuilder(chosen).serves(capability) is serves
 
 
 def test_a_plan_is_written_where_triton_looks_and_the_repository_stays_servable(repository: Path) -> None:
-    engine = make_engine(EngineRequest(repository, "tiny", "fp32"), RtxBuilder(), Silent())
+    engine = make_engine(EngineRequest(repository, "tiny", "fp32", run=False), RtxBuilder(), Silent())
     assert engine.path == repository / "tiny_classifier" / "1" / "model.plan"
     assert engine.size == engine.path.stat().st_size
-    assert engine.certificate is None
+    assert engine.evidence.certificate is None
+    assert engine.record == engine.path.with_name("model.plan.json")
     assert {model.name for model in scan(repository)} == {"tiny", "tiny_classifier"}
 
 
@@ -98,7 +96,7 @@ def test_profiles_cover_the_largest_budget_that_any_configuration_names(reposito
 
 
 def test_a_smaller_budget_may_be_chosen(repository: Path, tmp_path: Path) -> None:
-    request = EngineRequest(repository, "tiny", "fp32", max_tokens=100, output=tmp_path / "tiny.engine")
+    request = EngineRequest(repository, "tiny", "fp32", run=False, max_tokens=100, output=tmp_path / "tiny.engine")
     engine = make_engine(request, RtxBuilder(), Silent())
     assert engine.profiles == plan_profiles(100, 64, 64)
 
@@ -127,7 +125,7 @@ def test_an_overflow_in_fp16_is_refused_and_nothing_is_written(repository: Path,
 def test_a_graph_that_was_changed_after_its_certificate_is_refused(repository: Path) -> None:
     damage(repository)
     with pytest.raises(EngineError, match=r"model\.onnx: it is not the file that was certified"):
-        make_engine(EngineRequest(repository, "tiny", "fp32"), RtxBuilder(), Silent())
+        make_engine(EngineRequest(repository, "tiny", "fp32", run=False), RtxBuilder(), Silent())
 
 
 @pytest.mark.parametrize(

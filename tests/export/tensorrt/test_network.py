@@ -9,11 +9,12 @@ import pytest
 from onnx import ModelProto, TensorProto, helper
 
 from tests.export.encoders import LONGEST, batch, encoder, run, softmax
-from tests.export.tensorrt.device import Device, gpu_is_there
 from tritext_export.errors import EngineError
 from tritext_export.half import to_half
-from tritext_export.tensorrt.network import add_profile, parse
+from tritext_export.tensorrt.device import find_device
+from tritext_export.tensorrt.network import add_profile, build_engine, log_of, parse
 from tritext_export.tensorrt.profiles import Profile, plan_profiles
+from tritext_export.tensorrt.runner import NotRun
 
 rtx = pytest.importorskip("tensorrt_rtx_bindings", reason="MISSING: tensorrt-rtx, of the extra tritext[tensorrt]")
 from tritext_export.tensorrt.rtx import RtxBuilder  # noqa: E402  # only where the library is
@@ -62,9 +63,7 @@ def test_what_is_not_asked_for_is_not_read_back() -> None:
 @pytest.fixture
 def library() -> tuple[Any, Any, Any]:
     """TensorRT's builder, an empty network, and a log."""
-    from tritext_export.tensorrt import network
-
-    log = network._log(rtx)
+    log = log_of(rtx)
     builder = rtx.Builder(log)
     return builder, builder.create_network(1 << int(rtx.NetworkDefinitionCreationFlag.STRONGLY_TYPED)), log
 
@@ -169,24 +168,38 @@ def test_the_datacentre_builder_takes_the_same_path(monkeypatch: pytest.MonkeyPa
 
     builder = datacentre.DatacentreBuilder(workspace=64)
     assert builder.version == "TensorRT 1.7.1.116"
+    assert isinstance(builder.runner(), NotRun) is (find_device() is None)
     assert read_back(builder.build(encoder("bert").SerializeToString(), [ODD], "bert:1:fp32"), ODD) == 3
     monkeypatch.delitem(sys.modules, "tritext_export.tensorrt.datacentre")
 
 
+def test_fp32_is_not_cut_to_tf32() -> None:
+    """Both libraries' own default is to cut it, and then an engine "in fp32" has ten bits of mantissa."""
+    flags: list[bool] = []
+    profiles = [ODD]
+
+    def look(config: Any) -> None:
+        flags.append(config.get_flag(rtx.BuilderFlag.TF32))
+
+    build_engine(rtx, encoder("bert").SerializeToString(), profiles, "bert", look)
+    assert flags == [False]
+    assert rtx.Builder(log_of(rtx)).create_builder_config().get_flag(rtx.BuilderFlag.TF32)
+
+
 @both_precisions
 def test_an_engine_gives_the_graphs_answers_on_a_gpu(precision: str) -> None:
-    if not gpu_is_there():
-        pytest.skip("MISSING: an NVIDIA GPU that TensorRT for RTX serves; NO ENGINE WAS RUN, they were only built")
+    builder = RtxBuilder()
+    runner = builder.runner()
+    if isinstance(runner, NotRun):
+        pytest.skip(f"MISSING: an NVIDIA GPU that TensorRT for RTX serves; NO ENGINE WAS RUN: {runner.reason}")
     model = graph("bert", precision)
     profiles = plan_profiles(384, 64, LONGEST)
-    device = Device()
-    engine = device.load(RtxBuilder().build(model.SerializeToString(), profiles, "bert"))
-    for place, profile in enumerate(profiles):
-        shapes = [tuple(shape) for shape in engine.get_tensor_profile_shape("input_ids", place)]
-        assert shapes == [profile.smallest, profile.typical, profile.largest]
-    for lengths in ([1], [5, 20], [40, 90, 128]):
-        arrays = batch(lengths)
-        expected = softmax(run(encoder("bert"), arrays))
-        answer = softmax(device.run(engine, 0, arrays, expected.shape[1]))
-        assert (answer.argmax(1) == expected.argmax(1)).all()
-        assert np.abs(answer - expected).max() < (1e-3 if precision == "fp32" else 1e-2)
+    with runner.load(builder.build(model.SerializeToString(), profiles, "bert")) as engine:
+        assert engine.profiles == profiles
+        for lengths in ([1], [5, 20], [40, 90, 128]):
+            arrays = batch(lengths)
+            expected = softmax(run(encoder("bert"), arrays))
+            for profile in engine.covering((len(lengths), max(lengths))):
+                answer = softmax(engine.logits(arrays, profile))
+                assert (answer.argmax(1) == expected.argmax(1)).all()
+                assert np.abs(answer - expected).max() < (1e-4 if precision == "fp32" else 1e-2)

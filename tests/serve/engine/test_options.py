@@ -43,3 +43,10 @@ def test_threads_and_memory_are_read() -> None:
 def test_a_value_that_does_not_exist_is_named(config: dict[str, object], words: str) -> None:
     with pytest.raises(EngineOptionsError, match=words):
         read_engine_options(config)
+
+
+def test_the_device_is_the_cpu_unless_the_launcher_says_otherwise() -> None:
+    assert read_engine_options({}).provider == "CPUExecutionProvider"
+    assert read_engine_options(parameters(device="cuda")).provider == "CUDAExecutionProvider"
+    with pytest.raises(EngineOptionsError, match="device is tpu, not one of cpu, cuda"):
+        read_engine_options(parameters(device="tpu"))

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from tritext_serve.front.long_texts import Limits, LongTexts
 from tritext_serve.front.options import OptionsError, read_options
+from tritext_serve.front.planner import CPU_COSTS
 
 MANIFEST = {
     "labels": ["negative", "positive"],
@@ -45,6 +47,39 @@ def test_configuration_and_manifest_are_combined(tmp_path: Path) -> None:
 def test_a_budget_that_is_no_positive_number_is_named(tmp_path: Path, value: str) -> None:
     with pytest.raises(OptionsError, match=f"max_batch_tokens is '{value}'"):
         read_options(config(max_batch_tokens=value), version(tmp_path))
+
+
+def test_all_that_a_request_may_say_otherwise_has_a_default_in_the_configuration(tmp_path: Path) -> None:
+    given = config(long_texts="window", window_stride="8", window_pooling="max", max_windows="4", deduplicate="false")
+    options = read_options(given, version(tmp_path))
+    assert options.long_texts == LongTexts("window", 8, "max")
+    assert options.limits == Limits(128, pairs=False, max_windows=4)
+    assert not options.deduplicate
+
+
+def test_costs_that_are_not_given_stay_those_of_a_cpu(tmp_path: Path) -> None:
+    options = read_options(config(cost_call="1500", cost_token="0.25"), version(tmp_path))
+    assert (options.costs.call, options.costs.token) == (1500, 0.25)
+    assert (options.costs.text, options.costs.pair) == (CPU_COSTS.text, CPU_COSTS.pair)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"cost_token": "-1"}, "cost_token is '-1', not a number of microseconds"),
+        ({"cost_call": "inf"}, "cost_call is 'inf'"),
+        ({"cost_pair": "cheap"}, "cost_pair is 'cheap'"),
+        ({"long_texts": "shorten"}, "long_texts is 'shorten': take truncate, refuse, window"),
+        ({"window_pooling": "sum"}, "window_pooling is 'sum': take mean, max"),
+        ({"window_stride": "65"}, "window_stride is '65': take a whole number of tokens from 0 to 64"),
+        ({"max_windows": "0"}, "max_windows is '0'"),
+        ({"deduplicate": "yes"}, "deduplicate is 'yes': take true or false"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_parameter_that_means_nothing_is_named(tmp_path: Path, parameters: dict[str, str], words: str) -> None:
+    with pytest.raises(OptionsError, match=f"^config.pbtxt parameters: {words}"):
+        read_options(config(**parameters), version(tmp_path))
 
 
 def test_an_unknown_activation_is_named(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """The front's counts are those that a Prometheus histogram and counters would show."""
 
-from typing import Any
+import weakref
 
 import numpy as np
 import pytest
@@ -8,22 +8,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tritext_serve.front.answers import Answers
-from tritext_serve.front.pipeline import Outcome
-from tritext_serve.front.tally import HISTOGRAMS, Series, Tally
+from tritext_serve.front.pipeline import Failure, Outcome
+from tritext_serve.front.tally import HISTOGRAMS, MOST_WAITING, Series, Tally
 
 
-def outcome(scores: list[float], failures: dict[int, str] | None = None) -> Outcome:
+def outcome(scores: list[float], failures: dict[int, Failure] | None = None) -> Outcome:
     """An outcome whose texts got the second label with these scores, ten tokens each, the first one truncated."""
     table = np.array([[0.0, score] for score in scores], np.float32).reshape(-1, 2)
-    ids = np.ones(len(scores), np.int32)
     truncated = np.arange(len(scores)) == 0
-    return Outcome(Answers(table, ids, np.full(len(scores), 10, np.int32), truncated), failures or {}, padding=7)
+    return Outcome(Answers(table, "none", [10] * len(scores), truncated), failures or {}, padding=7)
 
 
 @given(st.lists(st.floats(0.125, 1, width=32), max_size=50))
 def test_buckets_are_cumulative_and_agree_with_a_count_by_hand(scores: list[float]) -> None:
     tally = Tally(("no", "yes"))
-    tally.count_texts(outcome(scores))
+    tally.count(["ok"], 0.1, outcome(scores[:20]))
+    tally.count(["ok"], 0.1, outcome(scores[20:]))
     counts = dict(tally.drain())
     for bound in HISTOGRAMS["sentiment_score"]:
         expected = sum(np.float32(score) <= bound for score in scores)
@@ -39,7 +39,7 @@ def test_buckets_are_cumulative_and_agree_with_a_count_by_hand(scores: list[floa
 
 def test_failed_texts_count_for_nothing() -> None:
     tally = Tally(("no", "yes"))
-    tally.count_texts(outcome([0.9, 0.8, 0.7], {0: "out of memory"}))
+    tally.count(["failed"], 0.1, outcome([0.9, 0.8, 0.7], {0: Failure("failed", "out of memory")}))
     counts = dict(tally.drain())
     assert counts[Series("prediction_labels_total", "label", "yes")] == 2
     assert Series("prediction_truncated_total") not in counts
@@ -48,18 +48,19 @@ def test_failed_texts_count_for_nothing() -> None:
 
 def test_requests_count_by_outcome_and_duration() -> None:
     tally = Tally(("no", "yes"))
-    tally.count_requests(["ok", "refused", "ok"], 0.03)
+    tally.count(["ok", "refused"], 0.03, outcome([0.9]))
+    tally.count(["ok"], 0.001, outcome([0.9]))
     counts = dict(tally.drain())
     assert counts[Series("prediction_requests_total", "outcome", "ok")] == 2
     assert counts[Series("prediction_requests_total", "outcome", "refused")] == 1
     assert counts[Series("prediction_duration_seconds_bucket", "le", "0.05")] == 3
-    assert Series("prediction_duration_seconds_bucket", "le", "0.02") not in counts
+    assert counts[Series("prediction_duration_seconds_bucket", "le", "0.02")] == 1
+    assert counts[Series("prediction_duration_seconds_sum")] == pytest.approx(0.061)
 
 
 def test_what_is_drained_is_gone_and_every_series_is_listed_with_a_description() -> None:
     tally = Tally(("no", "yes"))
-    tally.count_texts(outcome([0.9]))
-    tally.count_requests(["ok"], 0.1)
+    tally.count(["ok"], 0.1, outcome([0.9]))
     drained = {series for series, _ in tally.drain()}
     assert tally.drain() == []
     assert drained <= set(tally.series())
@@ -68,7 +69,7 @@ def test_what_is_drained_is_gone_and_every_series_is_listed_with_a_description()
 
 def test_a_regression_s_scores_are_no_probabilities_and_not_counted() -> None:
     tally = Tally(("stars",), probable=False)
-    tally.count_texts(Outcome(Answers(*regression([-3.0, 2.0])), {}, padding=0))
+    tally.count(["ok"], 0.1, regression([-3.0, 2.0]))
     counted = {series.family for series, _ in tally.drain()}
     assert "prediction_tokens_sum" in counted
     assert not {f for f in counted | {series.family for series in tally.series()} if f.startswith("sentiment_score")}
@@ -77,12 +78,23 @@ def test_a_regression_s_scores_are_no_probabilities_and_not_counted() -> None:
 @given(st.lists(st.floats(width=32), max_size=20))
 def test_no_counter_ever_goes_down(scores: list[float]) -> None:
     tally = Tally(("stars",))
-    tally.count_texts(Outcome(Answers(*regression(scores)), {}, padding=0))
+    tally.count(["ok"], 0.1, regression(scores))
     assert all(count > 0 for _, count in tally.drain())
 
 
-def regression(scores: list[float]) -> tuple[Any, Any, Any, Any]:
-    """The parts of answers with one score a text, ten tokens each."""
-    count = len(scores)
+def test_counting_batches_keeps_a_bounded_number_of_them() -> None:
+    tally = Tally(("no", "yes"))
+    kept: weakref.WeakSet[Answers] = weakref.WeakSet()
+    count = 2 * MOST_WAITING + 1
+    for _ in range(count):
+        batch = outcome([0.9])
+        kept.add(batch.answers)
+        tally.count(["ok"], 0.1, batch)
+    assert len(kept) <= MOST_WAITING
+    assert dict(tally.drain())[Series("prediction_requests_total", "outcome", "ok")] == count
+
+
+def regression(scores: list[float]) -> Outcome:
+    """An outcome with one score a text, which is no probability."""
     column = np.array(scores, np.float32).reshape(-1, 1)
-    return column, np.zeros(count, np.int32), np.full(count, 10, np.int32), np.zeros(count, np.bool_)
+    return Outcome(Answers(column, "none", [10] * len(scores), np.zeros(len(scores), np.bool_)))

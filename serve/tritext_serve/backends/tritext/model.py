@@ -1,19 +1,30 @@
 """Triton's side of the front: the python-based backend ``tritext``. What it decides is in tritext_serve.front."""
 
 import json
+import math
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import triton_python_backend_utils as pb_utils
 
-from tritext_serve.front.answers import output_builders
+from tritext_serve.front.answers import Columns, output_builders
+from tritext_serve.front.classifiers import ClassifierError, Lanes
+from tritext_serve.front.long_texts import TRUNCATE, LongTexts, read_long_texts
 from tritext_serve.front.metrics import MetricsReporter
 from tritext_serve.front.options import PAIR_INPUT, read_options
-from tritext_serve.front.pipeline import ClassifierError, Outcome, Pipeline
+from tritext_serve.front.pipeline import Outcome, Pipeline
+from tritext_serve.front.scheduler import QUEUE_FULL, Scheduler, read_background, read_max_queue
 from tritext_serve.front.tally import Tally
 from tritext_serve.front.texts import TextError, TextInput, decode
 from tritext_serve.front.tokens import TextTokenizer
+
+# For a request of that many texts, or one that has waited that long, Triton is asked whether its client has gone. The
+# question is a message to the server and back, which takes as much CPU time as a fortieth of a short text.
+WORTH_ASKING_TEXTS, WORTH_ASKING_SECONDS = 8, 0.25
+NO_PARAMETERS = ("", "{}")
+ENGINE_DIRECTORY = "engine_directory"
 
 
 @dataclass
@@ -23,14 +34,40 @@ class Job:
     Attributes:
         request: Triton's own object.
         texts: Its texts, or pairs of texts; none where the request is refused.
+        way: How long texts of it are taken.
+        arrived: When it came, by ``time.perf_counter``.
+        deadline: When its client gives up, by the same clock.
         error: Why it is refused.
         outcome: What the metrics call its fate.
+        background: Whether it lets all others pass.
+        sender: What its answer is sent by.
+        sent: Whether it has been.
     """
 
     request: "pb_utils.InferenceRequest"
     texts: list[TextInput] = field(default_factory=list)
+    way: LongTexts = TRUNCATE
+    arrived: float = 0.0
+    deadline: float = math.inf
     error: "pb_utils.TritonError | None" = None
     outcome: str = "ok"
+    background: bool = False
+    sender: "pb_utils.InferenceResponseSender | None" = None
+    sent: bool = False
+
+    def send(self, response):
+        """Send the one answer."""
+        self.sent = True
+        self.sender.send(response, pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+
+    def refuse(self, outcome, code, message):
+        """Answer with an error, and spend no work on its texts."""
+        self.error, self.outcome, self.texts = pb_utils.TritonError(message, code), outcome, []
+
+
+def each_text(jobs, name):
+    """Give every text its job's attribute."""
+    return [getattr(job, name) for job in jobs for _ in job.texts]
 
 
 class TritonPythonModel:
@@ -44,70 +81,160 @@ class TritonPythonModel:
                 ``model_version``.
         """
         directory = Path(args["model_repository"]) / args["model_version"]
-        self._options = options = read_options(json.loads(args["model_config"]), directory)
+        config = json.loads(args["model_config"])
+        self._options = options = read_options(config, directory)
         tokenizer = TextTokenizer(directory / "tokenizer.json", options.max_length, options.pad_token_id, options.pairs)
-        self._pipeline = Pipeline(options, tokenizer, self._run_classifier)
+        parameters = {key: value["string_value"] for key, value in config.get("parameters", {}).items()}
+        self._pipeline = Pipeline(options, tokenizer, self._classifiers(parameters))
         self._builders = output_builders(options)
         self._tally = Tally(options.labels, probable=options.activation != "none")
+        self._nothing = self._pipeline.classify([])
         self._reporter = MetricsReporter(pb_utils, args["model_name"], options.version, self._tally)
+        self._scheduler = Scheduler(self._answer, read_max_queue(parameters), options.max_batch_texts)
 
     def execute(self, requests):
+        """Take requests in; each is answered when it has been classified, or at once where it is refused."""
+        started = time.perf_counter()
+        jobs = [self._begin(request, started) for request in requests]
+        answers = [self._take_in(job) for job in jobs]
+        refused = [job.outcome for job, answer in zip(jobs, answers, strict=True) if answer is not None]
+        if refused:
+            self._tally.count(refused, time.perf_counter() - started, self._nothing)
+        self._scheduler.pace()
+        return answers
+
+    def _begin(self, request, started):
+        """Read a request, unless there is no room for it: what is refused for that must cost next to nothing."""
+        if not self._scheduler.is_full:
+            return self._read(request, started)
+        job = Job(request)
+        job.refuse("rejected", pb_utils.TritonError.UNAVAILABLE, QUEUE_FULL)
+        return job
+
+    def _take_in(self, job):
+        """Put a request into the queue, or give the answer that refuses it."""
+        if job.error is None:
+            job.sender = job.request.get_response_sender()
+            if self._scheduler.admit(job, len(job.texts), job.background):
+                return None
+            job.refuse("rejected", pb_utils.TritonError.UNAVAILABLE, QUEUE_FULL)
+        return pb_utils.InferenceResponse(error=job.error)
+
+    def _answer(self, jobs):
+        """Answer a batch of requests, whatever happens: the scheduler's thread must not end, nor a client wait."""
+        try:
+            self._classify(jobs)
+        except Exception as error:
+            refusal = pb_utils.TritonError(f"the front failed: {error!r}", pb_utils.TritonError.INTERNAL)
+            for job in (job for job in jobs if not job.sent):
+                job.send(pb_utils.InferenceResponse(error=refusal))
+
+    def _classify(self, jobs):
         """Answer a batch of requests, each with its own texts, outputs and errors."""
         started = time.perf_counter()
-        jobs = [self._read(request) for request in requests]
-        outcome = self._pipeline.classify([text for job in jobs for text in job.texts])
-        responses = []
+        for job in jobs:
+            self._drop_unwanted(job, started)
+        texts = [text for job in jobs for text in job.texts]
+        ways = () if all(job.way is self._options.long_texts for job in jobs) else each_text(jobs, "way")
+        outcome = self._pipeline.classify(texts, ways, self._still_wanted(jobs))
+        columns = Columns(self._builders, outcome.answers)
         start = 0
         for job in jobs:
             rows = slice(start, start + len(job.texts))
             start = rows.stop
-            responses.append(self._respond(job, rows, outcome))
-        self._tally.count_texts(outcome)
-        self._tally.count_requests([job.outcome for job in jobs], time.perf_counter() - started)
-        return responses
+            job.send(self._respond(job, rows, outcome, columns))
+        self._tally.count([job.outcome for job in jobs], time.perf_counter() - started, outcome)
 
     def finalize(self):
-        """Report the last counts."""
+        """Answer what still waits, and report the last counts."""
+        self._scheduler.close()
         self._reporter.stop()
 
-    def _read(self, request):
+    def _read(self, request, started):
         """Take a request's texts, or the reason to refuse it."""
-        if request.is_cancelled():
-            error = pb_utils.TritonError("the client cancelled the request", pb_utils.TritonError.CANCELLED)
-            return Job(request, error=error, outcome="cancelled")
+        job = Job(request, way=self._options.long_texts, arrived=started)
+        timeout = request.timeout()
+        if timeout:
+            job.deadline = started + timeout / 1e6
         try:
-            texts = self._texts(request, "text")
+            parameters = request.parameters()
+            if parameters not in NO_PARAMETERS:
+                given = json.loads(parameters)
+                job.way = read_long_texts(given, job.way, self._options.limits)
+                job.background = read_background(given)
+            job.texts = self._texts(request, "text")
             if self._options.pairs:
-                texts = list(zip(texts, self._texts(request, PAIR_INPUT), strict=True))
-            return Job(request, texts)
+                job.texts = list(zip(job.texts, self._texts(request, PAIR_INPUT), strict=True))
         except TextError as error:
-            refusal = pb_utils.TritonError(str(error), pb_utils.TritonError.INVALID_ARG)
-            return Job(request, error=refusal, outcome="refused")
+            job.refuse("refused", pb_utils.TritonError.INVALID_ARG, str(error))
+        return job
+
+    def _drop_unwanted(self, job, now):
+        """Drop a request whose time is up or whose client has gone."""
+        if job.deadline <= now:
+            self._expire(job)
+            return
+        worth_asking = len(job.texts) >= WORTH_ASKING_TEXTS or now - job.arrived > WORTH_ASKING_SECONDS
+        if worth_asking and job.request.is_cancelled():
+            job.refuse("cancelled", pb_utils.TritonError.CANCELLED, "the client cancelled the request")
+
+    def _expire(self, job):
+        """Answer that it is too late."""
+        message = f"the request's timeout of {job.request.timeout()} microseconds has passed: allow more, or send less"
+        job.refuse("expired", pb_utils.TritonError.UNAVAILABLE, message)
+
+    def _still_wanted(self, jobs):
+        """Give what tells whether anybody waits for some of the texts, or nothing where no job can grow old."""
+        soonest = min(job.deadline for job in jobs)
+        if soonest == math.inf:
+            return None
+
+        def still_wanted(texts):
+            now = time.perf_counter()
+            return now < soonest or bool((np.array(each_text(jobs, "deadline"))[texts] > now).any())
+
+        return still_wanted
 
     def _texts(self, request, name):
         """Decode one of a request's inputs."""
         raw = pb_utils.get_input_tensor_by_name(request, name).as_numpy().ravel()
         return decode(raw, self._options.max_text_bytes, name)
 
-    def _respond(self, job: Job, rows: slice, outcome: Outcome):
+    def _respond(self, job: Job, rows: slice, outcome: Outcome, columns: Columns):
         """Build the outputs that one request asked for."""
         if job.error is None and outcome.failures:
-            message = next((outcome.failures[i] for i in range(rows.start, rows.stop) if i in outcome.failures), None)
-            if message is not None:
-                job.error, job.outcome = pb_utils.TritonError(message, pb_utils.TritonError.INTERNAL), "failed"
+            self._take_failure(job, rows, outcome)
         if job.error is not None:
             return pb_utils.InferenceResponse(error=job.error)
-        wanted = job.request.requested_output_names()
-        tensors = [
-            pb_utils.Tensor(name, self._builders[name](outcome.answers, rows))
-            for name in self._builders
-            if name in wanted
-        ]
-        if "text" in wanted:
-            tensors.insert(
-                0, pb_utils.Tensor("text", pb_utils.get_input_tensor_by_name(job.request, "text").as_numpy())
-            )
+        tensors = []
+        for name in job.request.requested_output_names():
+            if name == "text":
+                echo = pb_utils.get_input_tensor_by_name(job.request, "text").as_numpy()
+                tensors.append(pb_utils.Tensor(name, echo))
+            else:
+                tensors.append(pb_utils.Tensor(name, columns[name][rows]))
         return pb_utils.InferenceResponse(output_tensors=tensors)
+
+    def _take_failure(self, job, rows, outcome):
+        """Answer with what became of the first of a request's texts that has no answer."""
+        position = next((row for row in range(rows.start, rows.stop) if row in outcome.failures), None)
+        if position is None:
+            return
+        kind, message = outcome.failures[position]
+        if kind == "failed":
+            job.refuse("failed", pb_utils.TritonError.INTERNAL, message)
+        elif kind == "refused":
+            job.refuse("refused", pb_utils.TritonError.INVALID_ARG, f"text {position - rows.start} {message}")
+        else:
+            self._expire(job)
+
+    def _classifiers(self, parameters):
+        """Find what runs sub-batches: a session in this process, or the classifier as a model of the server."""
+        if ENGINE_DIRECTORY not in parameters:
+            return Lanes(self._run_classifier)
+        from tritext_serve.engine.in_process import engine_lanes  # the Triton image has no onnxruntime for Python
+
+        return engine_lanes(parameters, self._options.version, self._options.inputs)
 
     def _run_classifier(self, arrays):
         """Call the classifier's own version inside the server."""

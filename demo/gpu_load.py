@@ -1,0 +1,310 @@
+"""Load from several client processes: an address and texts in; rates, and what every part was busy with, out.
+
+Run as a program this file is one such process: a request in JSON on its standard input, its figures on its standard
+output. It says ``ready`` when it has been answered once, and begins when it is told to.
+"""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+
+from tritext import Client, TritextError
+from tritext_export.errors import ExportError
+from tritext_loadtest.expectations import Expected, read_expectations
+from tritext_loadtest.metrics import Counters
+from tritext_loadtest.statistics import percentile
+from tritext_loadtest.texts import Item
+from tritext_loadtest.watch import scrape
+from tritext_serve.server import Server
+
+ANSWER_SECONDS = 120.0
+
+
+class LoadError(ExportError):
+    """A client process broke off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What one client process is to do.
+
+    Attributes:
+        url: The server's gRPC address.
+        model: The front.
+        texts: What to send, over and over.
+        labels: What each is to get; "" where any label will do, as two are equally likely.
+        size: Texts a request.
+        threads: Requests in flight.
+        seconds: How long.
+    """
+
+    url: str
+    model: str
+    texts: tuple[str, ...]
+    labels: tuple[str, ...]
+    size: int
+    threads: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """How much of each part was used.
+
+    Attributes:
+        front: Cores that the busiest front process used; its Python can use one.
+        client: Cores that the busiest client process used; likewise.
+        machine: Share of all cores in use, by the server and the clients.
+        queue: Milliseconds that a request waited, by Triton's metrics; None where they say nothing.
+        compute: Milliseconds that it took from then on.
+    """
+
+    front: float
+    client: float
+    machine: float
+    queue: float | None
+    compute: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a load led to.
+
+    Attributes:
+        size: Texts a request.
+        tokens: Of each text.
+        requests_in_flight: At once.
+        texts_per_second: Throughput.
+        p50_milliseconds: Median latency of a request.
+        p99_milliseconds: Latency that one request in a hundred exceeds.
+        server_milliseconds: CPU time of the server's whole tree, a text.
+        texts: Answered.
+        wrong: Of those, how many with another label than at export.
+        busy: What was used meanwhile.
+    """
+
+    size: int
+    tokens: int
+    requests_in_flight: int
+    texts_per_second: float
+    p50_milliseconds: float
+    p99_milliseconds: float
+    server_milliseconds: float
+    texts: int
+    wrong: int
+    busy: Busy
+
+
+def expected_labels(repository: Path, model: str, texts: Sequence[str]) -> tuple[str, ...]:
+    """Say what each text is to get, by what the export gave it."""
+    known = read_expectations(repository, model, "1").of([Item(text) for text in texts])
+    return tuple("" if one is None or one.tie else one.label for one in map(_of(known), texts))
+
+
+def _of(known: dict[Item, Expected]) -> Any:
+    return lambda text: known.get(Item(text))
+
+
+def load(server: Server, order: Order, tokens: int, processes: int) -> Load:
+    """Load a server from several processes, and watch it.
+
+    Args:
+        server: Running.
+        order: What each process does; each begins at another text.
+        tokens: Of the texts, for the record.
+        processes: How many.
+
+    Raises:
+        LoadError: one of them broke off; the message is its own.
+    """
+    step = len(order.texts) // processes
+    clients = [Child(_turned(order, i * step)) for i in range(processes)]
+    try:
+        for client in clients:
+            client.expect()
+        tree = _cpu(server.pid)
+        before, started = scrape(server.metrics_url, [order.model]).get(order.model), time.perf_counter()
+        for client in clients:
+            client.go()
+        said = [client.expect() for client in clients]
+        seconds = time.perf_counter() - started
+        used = {pid: spent - tree.get(pid, 0.0) for pid, spent in _cpu(server.pid).items()}
+        after = scrape(server.metrics_url, [order.model]).get(order.model)
+    finally:
+        for client in clients:
+            client.stop()
+    return _conclude(order, tokens, said, (server.pid, used), seconds, (before, after))
+
+
+def _conclude(
+    order: Order,
+    tokens: int,
+    said: Sequence[dict[str, Any]],
+    tree: tuple[int, dict[int, float]],
+    seconds: float,
+    metrics: tuple[Counters | None, Counters | None],
+) -> Load:
+    (before, after), (server, used) = metrics, tree
+    own = after.since(before) if before and after else Counters()
+    texts, latencies = sum(one["texts"] for one in said), [each for one in said for each in one["latencies"]]
+    if not texts:
+        raise LoadError(
+            f"no request of {order.size} texts was answered within {order.seconds:g} s: allow --seconds more"
+        )
+    client = [one["cpu_seconds"] / one["seconds"] for one in said]
+    cores = psutil.cpu_count() or 1
+    return Load(
+        size=order.size,
+        tokens=tokens,
+        requests_in_flight=order.threads * len(said),
+        texts_per_second=sum(one["texts"] / one["seconds"] for one in said),
+        p50_milliseconds=1e3 * percentile(latencies, 0.5),
+        p99_milliseconds=1e3 * percentile(latencies, 0.99),
+        server_milliseconds=1e3 * sum(used.values()) / texts,
+        texts=texts,
+        wrong=sum(one["wrong"] for one in said),
+        busy=Busy(
+            front=max((spent for pid, spent in used.items() if pid != server), default=0.0) / seconds,
+            client=max(client),
+            machine=(sum(used.values()) / seconds + sum(client)) / cores,
+            queue=own.milliseconds("queue"),
+            compute=own.milliseconds("compute"),
+        ),
+    )
+
+
+def _turned(order: Order, start: int) -> Order:
+    """Let an order begin at another text."""
+    texts, labels = order.texts, order.labels
+    return replace(order, texts=texts[start:] + texts[:start], labels=labels[start:] + labels[:start])
+
+
+def _cpu(root: int) -> dict[int, float]:
+    """Read the CPU time of each process of a tree, in seconds by its number."""
+    found = {}
+    for process in (psutil.Process(root), *psutil.Process(root).children(recursive=True)):
+        try:
+            times = process.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        found[process.pid] = times.user + times.system
+    return found
+
+
+class Child:
+    """One client process, seen from outside."""
+
+    def __init__(self, order: Order) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        self._say(json.dumps(asdict(order)))
+
+    def expect(self) -> dict[str, Any]:
+        """Wait for what it says next."""
+        line = _pipe(self._process.stdout).readline()
+        if not line:
+            _, said = self._process.communicate()
+            raise LoadError(
+                f"a client process broke off: {said.strip().splitlines()[-1] if said.strip() else 'silently'}"
+            )
+        content: dict[str, Any] = json.loads(line)
+        return content
+
+    def go(self) -> None:
+        """Tell it to begin."""
+        self._say("go")
+
+    def stop(self) -> None:
+        """End it; safe to call twice."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe is not None and not pipe.closed:
+                pipe.close()
+
+    def _say(self, line: str) -> None:
+        try:
+            _pipe(self._process.stdin).write(line + "\n")
+            _pipe(self._process.stdin).flush()
+        except BrokenPipeError:
+            return  # what it has to say of that comes with ``expect``
+
+
+def _pipe(pipe: IO[str] | None) -> IO[str]:
+    if pipe is None:
+        raise LoadError("a client process has no pipes")
+    return pipe
+
+
+class _Sender:
+    """The threads of one client process."""
+
+    def __init__(self, order: Order, client: Client) -> None:
+        self.texts = self.wrong = 0
+        self.latencies: list[float] = []
+        self.errors: list[Exception] = []
+        self._order, self._client = order, client
+        self._lock = threading.Lock()
+        self._next = 0
+
+    def send(self, until: float) -> None:
+        """Send one request after another until a moment."""
+        while time.perf_counter() < until and not self.errors:
+            texts, labels = self._take()
+            started = time.perf_counter()
+            try:
+                answers = self._client.classify(texts)
+            except TritextError as error:
+                self.errors.append(error)
+                return
+            taken = time.perf_counter() - started
+            wrong = sum(label not in ("", answer.label) for answer, label in zip(answers, labels, strict=True))
+            with self._lock:
+                self.latencies.append(taken)
+                self.texts += len(texts)
+                self.wrong += wrong
+
+    def _take(self) -> tuple[list[str], list[str]]:
+        order = self._order
+        with self._lock:
+            start, self._next = self._next, self._next + order.size
+        places = [place % len(order.texts) for place in range(start, start + order.size)]
+        return [order.texts[place] for place in places], [order.labels[place] for place in places]
+
+
+def main() -> None:
+    """Be one client process."""
+    order = Order(**json.loads(sys.stdin.readline()))
+    with Client(
+        order.url, order.model, timeout=ANSWER_SECONDS, max_batch_size=order.size, concurrency=1, retries=0
+    ) as client:
+        sender = _Sender(order, client)
+        sender.send(time.perf_counter() + 0.2)
+        sys.stdout.write('{"ready": true}\n')
+        sys.stdout.flush()
+        sys.stdin.readline()
+        sender = _Sender(order, client) if not sender.errors else sender
+        started, cpu = time.perf_counter(), time.process_time()
+        threads = [threading.Thread(target=sender.send, args=(started + order.seconds,)) for _ in range(order.threads)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if sender.errors:
+            sys.exit(str(sender.errors[0]))
+        figures = {"texts": sender.texts, "wrong": sender.wrong, "latencies": sender.latencies}
+        figures |= {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - cpu}
+        sys.stdout.write(json.dumps(figures) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""``tritext bench --repository``: tritext beside its peers; and a report made before, drawn again."""
+
+import argparse
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from tritext_loadtest.peers.catalogue import PEERS, QUICK, choose
+from tritext_loadtest.peers.contest import BenchRequest, run_bench
+from tritext_loadtest.peers.environments import Workshop, cache
+from tritext_loadtest.peers.errors import BenchError
+from tritext_loadtest.peers.table import markdown, replace_summary
+from tritext_loadtest.texts import read_texts
+
+SOME_MISSING = 1
+QUICK_TEXTS, FULL_TEXTS = 192, 512
+LATENCY_SECONDS = 20.0
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the comparison."""
+    group = parser.add_argument_group("side by side with other servers, all started here")
+    group.add_argument("--repository", type=Path, metavar="DIR", help="what tritext serves; turns the comparison on")
+    group.add_argument("--name", default="sentiment", metavar="NAME", help="the model in it (default: sentiment)")
+    group.add_argument("--checkpoint", type=Path, metavar="DIR", help="the same model as save_pretrained wrote it")
+    group.add_argument("--peers", metavar="A,B,…", help=f"of {', '.join(p.name for p in PEERS)} (default: all)")
+    group.add_argument("--quick", action="store_true", help=f"{', '.join(QUICK)} in one setting each, 192 texts")
+    group.add_argument(
+        "--environments", type=Path, metavar="DIR", help="where peers are installed (default: the cache)"
+    )
+    tune_help = "try each peer's grid of settings first (default: unless --quick)"
+    group.add_argument("--tune", action=argparse.BooleanOptionalAction, help=tune_help)
+    latency_help = "seconds at 50, 70 and 90 %% of saturation; 0 for none (default: 20, or 0 if --quick)"
+    group.add_argument("--latency", type=float, metavar="S", help=latency_help)
+    group.add_argument("--from", dest="earlier", type=Path, metavar="FILE", help="draw this report; measure nothing")
+    group.add_argument("--json", type=Path, metavar="FILE", help="write the report")
+    group.add_argument("--markdown", type=Path, metavar="FILE", help="write it as tables")
+    group.add_argument("--plots", type=Path, metavar="DIR", help="write it as PNG pictures")
+    group.add_argument("--readme", type=Path, metavar="FILE", help="put its summary between the marks of this document")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare, or read an earlier report; write what is wanted.
+
+    Raises:
+        BenchError: the comparison cannot be made.
+    """
+    report = read_report(args.earlier) if args.earlier else measure(args)
+    if args.json and not args.earlier:
+        args.json.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    tables = markdown(report)
+    if args.markdown:
+        args.markdown.write_text(tables, encoding="utf-8")
+    if args.plots:
+        from tritext_loadtest.peers.plots import draw
+
+        draw(report, args.plots)
+    if args.readme:
+        write_summary(args.readme, report)
+    if not args.earlier:
+        sys.stdout.write(tables)
+    for name, reason in report["failures"].items():
+        sys.stderr.write(f"not measured: {name}: {reason}\n")
+    return SOME_MISSING if report["failures"] and not args.earlier else 0
+
+
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+    """Run the comparison that the arguments ask for."""
+    missing = [f"--{name}" for name in ("repository", "checkpoint", "texts") if getattr(args, name) is None]
+    if missing:
+        raise BenchError(f"the comparison needs {' and '.join(missing)} too")
+    names = args.peers.split(",") if args.peers else QUICK if args.quick else [peer.name for peer in PEERS]
+    request = BenchRequest(
+        repository=args.repository,
+        name=args.name,
+        checkpoint=args.checkpoint,
+        texts=read_texts(args.texts, args.count or (QUICK_TEXTS if args.quick else FULL_TEXTS)),
+        peers=choose(names),
+        workshop=Workshop(args.environments or cache()),
+        quick=args.quick,
+        rounds=args.rounds or (5 if args.quick else 9),
+        tune=not args.quick if args.tune is None else args.tune,
+        latency_seconds=(0.0 if args.quick else LATENCY_SECONDS) if args.latency is None else args.latency,
+    )
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it ends as after Ctrl-C: all stopped
+    try:
+        return _run_bench(request)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _run_bench(request: BenchRequest) -> dict[str, Any]:
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        return run_bench(request, lambda what: console.print(what, markup=False))
+    with console.status("…") as status:
+        return run_bench(request, lambda what: status.update(escape(what)))
+
+
+def read_report(file: Path) -> dict[str, Any]:
+    """Read what ``--json`` wrote.
+
+    Raises:
+        BenchError: it is no such report.
+    """
+    try:
+        report: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BenchError(f"{file}: {error}: give a file that --json wrote") from error
+    if not isinstance(report, dict) or "ratios" not in report or "rows" not in report:
+        raise BenchError(f"{file}: no report of a comparison: give a file that --json wrote")
+    return report
+
+
+def write_summary(document: Path, report: dict[str, Any]) -> None:
+    """Replace the summary in a document.
+
+    Raises:
+        BenchError: the document cannot be read or has no place for it.
+    """
+    try:
+        document.write_text(replace_summary(document.read_text(encoding="utf-8"), report), encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise BenchError(f"--readme {document}: {error}") from error

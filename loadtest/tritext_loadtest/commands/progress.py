@@ -1,0 +1,57 @@
+"""The line that is seen while a load runs: on a terminal only, so that logs stay clean."""
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from tritext_loadtest.ledger import Ledger
+from tritext_loadtest.records import Outcome
+from tritext_loadtest.statistics import percentile
+
+# Latest requests of which the latency is shown.
+LATEST = 200
+
+
+class Live:
+    """A bar with the figures of the moment."""
+
+    def __init__(self, console: Console, name: str, seconds: float) -> None:
+        columns = TextColumn(name), BarColumn(24), TimeRemainingColumn(compact=True), TextColumn("{task.fields[said]}")
+        self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._progress.add_task(name, total=seconds, said="starting")
+        self._console = console
+        self._began = 0.0
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def say(self, words: str) -> None:
+        """Say what is going on."""
+        if self._console.is_terminal:
+            self._progress.update(self._task, said=words)
+        else:
+            self._console.print(f"· {words} …")
+
+    def show(self, ledger: Ledger) -> None:
+        """Show how far it is."""
+        if not ledger.records:
+            return
+        self._began = self._began or time.monotonic()
+        self._progress.update(self._task, completed=time.monotonic() - self._began, said=describe(ledger))
+
+
+def describe(ledger: Ledger) -> str:
+    """Say the latest figures: of the last two hundred requests, in the order in which they ended."""
+    latest = ledger.records[-LATEST:]
+    answered = [r.latency for r in latest if r.outcome is Outcome.ANSWERED]
+    p99 = f"p99 {1e3 * percentile(answered, 0.99):.0f} ms" if answered else "no answer"
+    return f"{ledger.answered_texts:,} texts, {p99}, {ledger.refused:,} not answered, {ledger.wrong:,} wrong labels"

@@ -1,0 +1,199 @@
+"""The whole comparison: a repository, a checkpoint and texts in, a report out. Starts everything and stops it all."""
+
+import datetime
+import os
+import platform
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from tritext_loadtest.peers.arrivals import SHARES, Latency, measure_latency
+from tritext_loadtest.peers.catalogue import PLAIN, Contender, Peer, contenders
+from tritext_loadtest.peers.comparison import Outcome, compare
+from tritext_loadtest.peers.environments import Workshop
+from tritext_loadtest.peers.errors import BenchError, PeerError
+from tritext_loadtest.peers.files import check_checkpoint, find_served, plain_form, reference_labels
+from tritext_loadtest.peers.launch import Material
+from tritext_loadtest.peers.lineup import START_SECONDS, Lineup
+from tritext_loadtest.peers.report import Findings, Json, report
+from tritext_loadtest.peers.targets import SINGLE, ServerTarget
+from tritext_loadtest.peers.tuning import Trial, apply, rows, tune
+from tritext_loadtest.statistics import median
+
+EXPORT_ENVIRONMENT = "export"
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class BenchRequest:
+    """What to compare, and how thoroughly.
+
+    Attributes:
+        repository: What tritext serves.
+        name: The front's name in it.
+        checkpoint: The same model as a whole checkpoint.
+        texts: What every member is sent in every turn.
+        peers: Who is compared.
+        workshop: Where environments are made.
+        quick: Whether each form of the model runs in one setting only.
+        rounds: Turns of each member.
+        tune: Whether the grids of settings are tried first.
+        latency_seconds: Length of each load at a share of saturation; 0 for none.
+        start_seconds: How long a server may take to start.
+        seed: Of the order.
+    """
+
+    repository: Path
+    name: str
+    checkpoint: Path
+    texts: Sequence[str]
+    peers: Sequence[Peer]
+    workshop: Workshop
+    quick: bool = False
+    rounds: int = 5
+    tune: bool = False
+    latency_seconds: float = 0.0
+    start_seconds: float = START_SECONDS
+    seed: int = 1
+
+
+@dataclass(slots=True)
+class _Bench:
+    """What the stages hand on to each other."""
+
+    request: BenchRequest
+    tell: Callable[[str], None]
+    failures: dict[str, str] = field(default_factory=dict)
+    environments: dict[str, Path] = field(default_factory=dict)
+
+    def prepare(self, scratch: Path) -> tuple[Material, list[str]]:
+        """Make the environments and the files; whoever cannot be had is noted and left out."""
+        served = find_served(self.request.repository, self.request.name)
+        checkpoint = check_checkpoint(self.request.checkpoint)
+        for name in (EXPORT_ENVIRONMENT, *(peer.name for peer in self.request.peers)):
+            self.tell(f"environment of {name}")
+            self.attempt(name, self._make, name)
+        if EXPORT_ENVIRONMENT not in self.environments:
+            raise BenchError(f"the checkpoint cannot be asked: {self.failures[EXPORT_ENVIRONMENT]}")
+        python = self.environments[EXPORT_ENVIRONMENT] / "bin" / "python"
+        root = self.request.workshop.root
+        self.tell("asking the checkpoint itself")
+        labels = reference_labels(checkpoint, python, self.request.texts, root)
+        self.tell("exporting the usual int8 file")
+        plain = self.attempt("default int8 export", plain_form, checkpoint, python, root)
+        return Material(checkpoint, served, plain, scratch), labels
+
+    def attempt(self, name: str, action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+        """Do something for one member; note why not, and give None, where it fails."""
+        try:
+            return action(*args, **kwargs)
+        except PeerError as error:
+            self.failures[name] = str(error)
+            return None
+
+    def members(self, material: Material) -> list[Contender]:
+        """List who can take part."""
+        able = [peer for peer in self.request.peers if peer.name in self.environments]
+        found = contenders(able, self.request.quick)
+        return [one for one in found if one.form != PLAIN or material.plain is not None]
+
+    def tune(self, material: Material, members: Sequence[Contender]) -> list[Trial]:
+        """Try every peer's grid, if that is wanted."""
+        if not self.request.tune:
+            return []
+        cores, texts = cores_of(), self.request.texts
+        peers = dict.fromkeys(one.peer for one in members)
+        if material.plain is None:
+            peers = dict.fromkeys(replace(p, forms=tuple(f for f in p.forms if f != PLAIN)) for p in peers)
+        return [t for p in peers for t in tune(p, material, self.environments[p.name], cores, texts, self.tell)]
+
+    def start(self, lineup: Lineup, members: Sequence[Contender]) -> None:
+        """Start everybody."""
+        self.tell("starting tritext")
+        try:
+            lineup.add_tritext()
+        except PeerError as error:
+            raise BenchError(f"tritext itself does not run: {error}") from error
+        for one in members:
+            self.tell(f"starting {one.name}")
+            self.attempt(one.name, lineup.add, one, self.environments[one.peer.name])
+        lineup.add_engine(self.environments[EXPORT_ENVIRONMENT], cores_of())
+
+    def latencies(self, lineup: Lineup, outcome: Outcome) -> dict[str, list[Latency]]:
+        """Load everybody at shares of what it took at most, arrivals on a schedule."""
+        found: dict[str, list[Latency]] = {}
+        for target in (t for t in lineup.targets if isinstance(t, ServerTarget) and t.name not in outcome.failures):
+            saturation = median([take.texts_per_second for take in outcome.takes[target.name, SINGLE]])
+            for share in SHARES:
+                name = f"{target.name}, {share:.0%} of {saturation:.0f} texts a second"
+                self.tell(name)
+                one = self.attempt(
+                    name,
+                    measure_latency,
+                    target.single,
+                    self.request.texts,
+                    saturation,
+                    share,
+                    self.request.latency_seconds,
+                )
+                found.setdefault(target.name, []).extend([one] if one else [])
+        return found
+
+    def _make(self, name: str) -> None:
+        self.environments[name] = self.request.workshop.make(name)
+
+
+def run_bench(request: BenchRequest, tell: Callable[[str], None] = lambda _: None) -> Json:
+    """Compare.
+
+    Args:
+        request: What and how.
+        tell: Is told what goes on.
+
+    Returns:
+        The report; members that could not be measured stand under ``failures``.
+
+    Raises:
+        BenchError: tritext or the checkpoint cannot be run, or a file is not what it should be.
+    """
+    with tempfile.TemporaryDirectory(prefix="tritext-bench-") as folder:
+        bench = _Bench(request, tell)
+        material, labels = bench.prepare(Path(folder))
+        members = bench.members(material)
+        trials = bench.tune(material, members)
+        with Lineup(material, request.start_seconds) as lineup:
+            bench.start(lineup, [apply(member, trials) for member in members])
+            tell("nobody asks")
+            idle = lineup.rest()
+            outcome = compare(lineup.targets, request.texts, request.rounds, request.seed, tell)
+            memory = lineup.memory()
+            latencies = bench.latencies(lineup, outcome) if request.latency_seconds else {}
+            known = {
+                name: replace(one, memory_mib=memory.get(name, 0.0), idle_milliseconds=idle.get(name, 0.0))
+                for name, one in lineup.members.items()
+            }
+    machine, failures = describe_machine(request.rounds, request.workshop), bench.failures | outcome.failures
+    return report(Findings(known, outcome.takes, labels, failures, latencies, rows(trials), machine))
+
+
+def cores_of() -> int:
+    """Count the cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def describe_machine(rounds: int, workshop: Workshop) -> Mapping[str, object]:
+    """Say what the figures were taken on."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return {
+        "cores": cores_of(),
+        "processor": names[0] if names else platform.machine(),
+        "load_average": os.getloadavg()[0],
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "rounds": rounds,
+        "onnxruntime": workshop.version(EXPORT_ENVIRONMENT, "onnxruntime"),
+        "python": platform.python_version(),
+    }

@@ -1,0 +1,159 @@
+"""Which requests are answered together, and which not at all: a bounded queue of jobs in, batches out, on one thread.
+
+Triton hands every request over as it comes, and this queue, not Triton's, holds it: Triton 24.10 with a bounded queue
+of its own leaves requests lying for half a second when they arrive while its only instance is busy
+(docs/performance.md). A batch is whatever has gathered while the one before it ran.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+from tritext_serve.front.options import OptionsError
+from tritext_serve.front.texts import TextError
+
+Job = TypeVar("Job")
+DEFAULT_MAX_QUEUE = 256
+# Triton's own words for a full queue, by which clients know it.
+QUEUE_FULL = "Exceeds maximum queue size: send again later, or fewer requests at a time"
+
+# How long an idle engine waits for the requests that usually follow on answers. Clients that send one request after
+# another come back together, and one batch of them costs less than one for the first and another for the rest.
+GATHER_SECONDS = 0.002
+# How long Triton is kept from handing over more while the engine works, and while company is waited for: many requests
+# in one message cost less than one by one (docs/performance.md). A refused one waits as long.
+PACE_WORKING_SECONDS, PACE_GATHERING_SECONDS = 0.005, 0.0005
+
+
+class Scheduler(Generic[Job]):
+    """A bounded queue, first come first served within two priorities, and the thread that empties it."""
+
+    def __init__(
+        self,
+        answer: Callable[[Sequence[Job]], None],
+        max_waiting: int,
+        max_texts: int,
+        gather_seconds: float = GATHER_SECONDS,
+    ) -> None:
+        """Start the thread.
+
+        Args:
+            answer: Answers a batch of jobs, and must not raise.
+            max_waiting: Most jobs in the queue, those that are being answered not counted.
+            max_texts: Most texts in a batch; a job with more comes alone.
+            gather_seconds: Longest wait for company, counted from the last answers.
+        """
+        self._answer = answer
+        self._max_waiting = max_waiting
+        self._max_texts = max_texts
+        self._gather_seconds = gather_seconds
+        self._queues: tuple[deque[tuple[Job, int]], ...] = (deque(), deque())
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._idle = threading.Condition(self._lock)
+        self._working = False
+        self._expected = 0
+        self._closed = False
+        self._thread = threading.Thread(target=self._serve, name="scheduler", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no room for another job."""
+        with self._lock:
+            return self._waiting >= self._max_waiting
+
+    def admit(self, job: Job, texts: int, later: bool = False) -> bool:
+        """Put a job into the queue.
+
+        Args:
+            job: What ``answer`` will be given.
+            texts: How many texts it has.
+            later: Whether it may wait for all that are not ``later``.
+
+        Returns:
+            Whether there was room.
+        """
+        with self._changed:
+            if self._closed or self._waiting >= self._max_waiting:
+                return False
+            self._queues[later].append((job, texts))
+            self._changed.notify()
+        return True
+
+    def pace(self) -> None:
+        """Keep the caller, who hands jobs over, for a moment if they could not be begun sooner for it."""
+        with self._changed:
+            if self._working:
+                self._idle.wait_for(lambda: not self._working, PACE_WORKING_SECONDS)
+            elif self._waiting < self._expected:
+                self._idle.wait(PACE_GATHERING_SECONDS)
+
+    def close(self) -> None:
+        """Answer what waits and end the thread."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join()
+
+    @property
+    def _waiting(self) -> int:
+        return sum(map(len, self._queues))
+
+    def _serve(self) -> None:
+        while batch := self._next():
+            self._answer(batch)
+            with self._lock:
+                self._working, self._expected = False, len(batch)
+                self._idle.notify_all()
+
+    def _next(self) -> list[Job]:
+        """Wait for a batch; nothing when the scheduler is closed and empty."""
+        until = time.monotonic() + self._gather_seconds
+        with self._lock:
+            while not self._closed:
+                left = until - time.monotonic()
+                if not self._waiting:
+                    self._changed.wait()
+                elif self._waiting >= self._expected or left <= 0:
+                    break
+                else:
+                    self._changed.wait(left)
+            self._working, self._expected = True, 0
+            return self._take()
+
+    def _take(self) -> list[Job]:
+        batch: list[Job] = []
+        room = self._max_texts
+        for queue in self._queues:
+            while queue and (queue[0][1] <= room or not batch):
+                job, texts = queue.popleft()
+                batch.append(job)
+                room -= texts
+        return batch
+
+
+def read_max_queue(parameters: Mapping[str, str]) -> int:
+    """Read how many requests may wait, from ``config.pbtxt``.
+
+    Raises:
+        OptionsError: it is not a whole number of 1 or more.
+    """
+    text = parameters.get("max_queue", str(DEFAULT_MAX_QUEUE))
+    if not text.isdecimal() or int(text) < 1:
+        raise OptionsError(f"config.pbtxt parameters: max_queue is {text!r}, not a positive whole number")
+    return int(text)
+
+
+def read_background(parameters: Mapping[str, Any]) -> bool:
+    """Read from a request's parameters whether it lets all others pass.
+
+    Raises:
+        TextError: ``background`` is neither true nor false.
+    """
+    value = parameters.get("background", False)
+    if not isinstance(value, bool):
+        raise TextError(f"parameter background is {value!r}: give true or false")
+    return value

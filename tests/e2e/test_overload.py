@@ -1,0 +1,60 @@
+"""Ten times the load that the server can take: what it accepts it answers soon and rightly, and it grows no larger.
+
+With ``-s`` it prints the figures of docs/performance.md. What a shared machine's neighbours take away shows in the
+latencies, so the bounds here are wide.
+"""
+
+import time
+
+import pytest
+
+from tests.e2e.flood import Answered, flood, percentile
+from tests.e2e.raw import infer, text_input
+from tritext_serve.server import Server
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+TEXTS = [f"{opening} a film that {verdict}." for opening in ("It is", "What", "Such") for verdict in (
+    "bored me", "moved me to tears", "nobody should see", "I would see again tomorrow", "goes on and on and on",
+    "has a heart", "has no plot, no wit and no end", "is as fresh as it was then", "makes the most of very little",
+)]  # fmt: skip
+
+
+def tell(name: str, answered: Answered, seconds: float) -> None:
+    """Print one row."""
+    print(
+        f"\n{name}: {len(answered.accepted) / seconds:.0f} answers/s, p50 {percentile(answered.accepted, 50):.0f} ms, "
+        f"p99 {percentile(answered.accepted, 99):.0f} ms; {len(answered.rejected)} rejected, p50 "
+        f"{percentile(answered.rejected, 50):.1f} ms, p99 {percentile(answered.rejected, 99):.1f} ms; "
+        f"{answered.unsent} not sent, {percentile(answered.late, 99):.1f} ms late (p99)",
+        end="",
+    )
+
+
+def test_ten_times_too_much_is_refused_at_once_and_the_rest_answered_rightly(server: Server) -> None:
+    flood(server.http_url, "sentiment", TEXTS, rate=50, seconds=2)
+    most = flood(server.http_url, "sentiment", TEXTS, rate=600, seconds=5)
+    capacity = len(most.accepted) / 5
+    good = flood(server.http_url, "sentiment", TEXTS, rate=0.7 * capacity, seconds=8)
+    before = server.footprint().rss_bytes
+    much = flood(server.http_url, "sentiment", TEXTS, rate=10 * capacity, seconds=8)
+    grown = server.footprint().rss_bytes - before
+    tell("as much as goes", most, 5)
+    tell("70 %", good, 8)
+    tell("ten times", much, 8)
+    assert most.others == good.others == much.others == []
+    assert len(good.rejected) < 0.01 * len(good.accepted)
+    right = dict(good.labels)
+    assert [(text, label) for text, label in much.labels if label != right[text]] == []
+    assert len(much.rejected) > len(much.accepted) > 0.3 * capacity * 8
+    assert percentile(much.rejected, 50) < 0.5 * percentile(much.accepted, 50)
+    assert grown < 60e6
+
+
+def test_a_lone_clients_requests_are_not_forgotten(server: Server) -> None:
+    """With a queue policy of Triton's, one request in eight lay for half a second (docs/performance.md)."""
+    seconds = []
+    for text in TEXTS * 4:
+        started = time.perf_counter()
+        assert infer(server.http_url, "sentiment_naive", [text_input(text)])[0] == 200
+        seconds.append(time.perf_counter() - started)
+    assert sum(each > 0.4 for each in seconds) <= 0.03 * len(seconds)

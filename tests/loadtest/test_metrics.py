@@ -1,0 +1,68 @@
+"""Triton's counters: added up over versions, taken from one another, divided by what they are about."""
+
+import psutil
+import pytest
+
+from tritext_loadtest.metrics import Counters, parse
+from tritext_loadtest.watch import local_server, look_at, metrics_url, scrape
+
+EXPOSITION = """\
+# HELP nv_inference_request_success Number of successful inference requests
+# TYPE nv_inference_request_success counter
+nv_inference_request_success{model="m",version="1"} 10
+nv_inference_request_success{model="m",version="2"} 30
+nv_inference_request_success{model="other",version="1"} 99
+# TYPE nv_inference_count counter
+nv_inference_count{model="m",version="1"} 160
+# TYPE nv_inference_exec_count counter
+nv_inference_exec_count{model="m",version="1"} 20
+# TYPE nv_inference_queue_duration_us counter
+nv_inference_queue_duration_us{model="m",version="1"} 80000
+# TYPE something_else gauge
+something_else{model="m"} 1
+"""
+
+
+def test_versions_are_added_up_and_other_models_left_out() -> None:
+    found = parse(EXPOSITION, ["m", "m_classifier"])
+    assert list(found) == ["m"]
+    assert found["m"] == Counters(requests=40, texts=160, batches=20, queue=80_000)
+    assert found["m"].batch_size == 8
+    assert found["m"].milliseconds("queue") == 2
+
+
+def test_what_happened_between_two_readings() -> None:
+    before, after = Counters(requests=10, texts=20, batches=5), Counters(requests=14, texts=60, batches=7)
+    assert after.since(before) == Counters(requests=4, texts=40, batches=2)
+    assert before.since(after) == before  # a server that started anew
+
+
+def test_nothing_done_has_no_means() -> None:
+    assert Counters().batch_size is None
+    assert Counters().milliseconds("compute") is None
+
+
+@pytest.mark.parametrize(
+    ("url", "metrics"),
+    [
+        ("grpc://127.0.0.1:8001", "http://127.0.0.1:8002/metrics"),
+        ("https://triton.internal:443/v", "http://triton.internal:8002/metrics"),
+        ("grpc://[::1]:8001", "http://[::1]:8002/metrics"),
+    ],
+)
+def test_metrics_are_looked_for_beside_the_server(url: str, metrics: str) -> None:
+    assert metrics_url(url) == metrics
+
+
+def test_a_server_that_cannot_be_seen_is_left_unseen() -> None:
+    assert scrape("http://127.0.0.1:9/metrics", ["m"]) == {}
+    assert scrape("no address", ["m"]) == {}
+    assert local_server("grpc://127.0.0.1:9") is None
+    assert local_server("grpc://192.0.2.1:8001") is None
+
+
+def test_this_process_can_be_looked_at() -> None:
+    (own, *_) = look_at(psutil.Process())
+    assert own.rss > 1
+    assert own.files is not None
+    assert own.files > 1

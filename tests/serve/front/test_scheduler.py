@@ -1,0 +1,118 @@
+"""The queue: bounded, in order, in batches; nobody is forgotten and nobody is answered twice."""
+
+import threading
+import time
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tritext_serve.front.options import OptionsError
+from tritext_serve.front.scheduler import Scheduler, read_background, read_max_queue
+from tritext_serve.front.texts import TextError
+
+
+class Held:
+    """An engine that waits until it may begin, and remembers its batches."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.begun, self.go = threading.Event(), threading.Event()
+
+    def answer(self, jobs: Sequence[int]) -> None:
+        self.begun.set()
+        self.go.wait(20)
+        self.batches.append(list(jobs))
+
+
+@settings(max_examples=30, deadline=None)
+@given(sizes=st.lists(st.integers(1, 12), min_size=1, max_size=30))
+def test_every_job_is_answered_once_in_order_and_batches_keep_their_limit(sizes: list[int]) -> None:
+    held = Held()
+    held.go.set()
+    scheduler: Scheduler[int] = Scheduler(held.answer, max_waiting=100, max_texts=8, gather_seconds=0)
+    for number, texts in enumerate(sizes):
+        assert scheduler.admit(number, texts)
+        scheduler.pace()
+    scheduler.close()
+    assert [job for batch in held.batches for job in batch] == list(range(len(sizes)))
+    assert all(len(batch) == 1 or sum(sizes[job] for job in batch) <= 8 for batch in held.batches)
+
+
+def test_a_full_queue_refuses_and_what_runs_does_not_count() -> None:
+    held = Held()
+    scheduler: Scheduler[int] = Scheduler(held.answer, max_waiting=2, max_texts=8)
+    assert scheduler.admit(0, 1)
+    assert held.begun.wait(20)
+    assert [scheduler.admit(number, 1) for number in (1, 2, 3)] == [True, True, False]
+    assert scheduler.is_full
+    held.go.set()
+    scheduler.close()
+    assert held.batches == [[0], [1, 2]]
+    assert not scheduler.admit(4, 1)
+
+
+def test_background_jobs_let_the_others_pass() -> None:
+    held = Held()
+    scheduler: Scheduler[int] = Scheduler(held.answer, max_waiting=9, max_texts=2)
+    scheduler.admit(0, 1)
+    assert held.begun.wait(20)
+    for number in (1, 2, 3, 4):
+        scheduler.admit(number, 1, later=number < 3)
+    held.go.set()
+    scheduler.close()
+    assert held.batches == [[0], [3, 4], [1, 2]]
+
+
+def test_it_waits_a_moment_for_the_clients_that_it_has_just_answered() -> None:
+    held = Held()
+    scheduler: Scheduler[int] = Scheduler(held.answer, max_waiting=9, max_texts=9, gather_seconds=5)
+    scheduler.admit(0, 1)
+    assert held.begun.wait(20)
+    scheduler.admit(1, 1)
+    scheduler.admit(2, 1)
+    held.go.set()
+    while len(held.batches) < 2:
+        time.sleep(0.001)
+    scheduler.admit(3, 1)
+    time.sleep(0.02)
+    assert held.batches == [[0], [1, 2]]
+    scheduler.admit(4, 1)
+    scheduler.close()
+    assert held.batches == [[0], [1, 2], [3, 4]]
+
+
+def test_a_lone_client_waits_for_nobody() -> None:
+    held = Held()
+    held.go.set()
+    scheduler: Scheduler[int] = Scheduler(held.answer, max_waiting=9, max_texts=9, gather_seconds=20)
+    started = time.monotonic()
+    for number in range(5):
+        scheduler.admit(number, 1)
+        while len(held.batches) <= number:
+            time.sleep(0.001)
+    assert time.monotonic() - started < 10
+    scheduler.close()
+
+
+def test_who_hands_over_is_kept_while_the_engine_works_but_not_for_long() -> None:
+    held = Held()
+    scheduler: Scheduler[int] = Scheduler(held.answer, max_waiting=9, max_texts=9)
+    scheduler.admit(0, 1)
+    assert held.begun.wait(20)
+    started = time.monotonic()
+    scheduler.pace()
+    assert 0.004 < time.monotonic() - started < 10
+    held.go.set()
+    scheduler.close()
+
+
+def test_settings_are_read_and_refused_by_name() -> None:
+    assert read_max_queue({"max_queue": "3"}) == 3
+    assert read_background({"background": True})
+    assert not read_background({})
+    with pytest.raises(OptionsError, match="max_queue is '0'"):
+        read_max_queue({"max_queue": "0"})
+    with pytest.raises(TextError, match="background is 'yes': give true or false"):
+        read_background({"background": "yes"})
