@@ -33,7 +33,7 @@ class ModelFacts:
         max_batch_size: Most texts in a request.
         pairs: Whether each request gives two texts at a time, ``text`` and ``text_pair``.
         max_length: Longest input in tokens.
-        max_queue_size: Requests that may wait; one more is refused.
+        max_queue: Requests that may wait; one more is refused.
         max_queue_delay_microseconds: How long a batch waits for company; 0 joins what has queued up meanwhile.
     """
 
@@ -44,7 +44,7 @@ class ModelFacts:
     max_batch_size: int = 64
     pairs: bool = False
     max_length: int = 512
-    max_queue_size: int = 1024
+    max_queue: int = 1024
     max_queue_delay_microseconds: int = 0
 
     @property
@@ -78,11 +78,11 @@ def front_config(facts: ModelFacts, versions: Sequence[int]) -> pb.ModelConfig:
     config.output[3].label_filename = LABELS_FILE
     batching = config.dynamic_batching
     batching.max_queue_delay_microseconds = facts.max_queue_delay_microseconds
-    batching.default_queue_policy.timeout_action = pb.ModelQueuePolicy.REJECT
-    batching.default_queue_policy.allow_timeout_override = True
-    batching.default_queue_policy.max_queue_size = facts.max_queue_size
     config.instance_group.add(kind=pb.ModelInstanceGroup.KIND_CPU, count=1)
     config.parameters["classifier"].string_value = facts.classifier
+    # The front bounds its own queue and minds its own deadlines. A queue policy of Triton's would turn its prefetching
+    # off, without which requests lie for up to half a second (docs/performance.md).
+    config.parameters["max_queue"].string_value = str(facts.max_queue)
     return config
 
 

@@ -1,11 +1,15 @@
-"""Triton's own metrics: an exposition in, the counters of some models out; two of those in, their difference out."""
+"""A server's metrics: an exposition in, the counters of some models out; two of those in, their difference out.
+
+A tritext front holds the queue and forms the batches itself, so what it says of them takes the place of what Triton
+says, which only sees requests handed on.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from prometheus_client.parser import text_string_to_metric_families
 
-_FIELDS = {
+_TRITON = {
     "nv_inference_request_success_total": "requests",
     "nv_inference_request_failure_total": "failures",
     "nv_inference_count_total": "texts",
@@ -14,6 +18,12 @@ _FIELDS = {
     "nv_inference_compute_input_duration_us_total": "input",
     "nv_inference_compute_infer_duration_us_total": "compute",
     "nv_inference_compute_output_duration_us_total": "output",
+}
+_FRONT = {
+    "prediction_batch_texts_sum_total": ("texts", 1.0),
+    "prediction_batch_texts_count_total": ("batches", 1.0),
+    "prediction_queue_seconds_sum_total": ("queue", 1e6),
+    "prediction_duration_seconds_sum_total": ("compute", 1e6),
 }
 
 
@@ -70,13 +80,30 @@ def parse(exposition: str, models: Sequence[str]) -> Reading:
     Raises:
         ValueError: it is no exposition.
     """
-    found: dict[str, Counters] = {}
+    triton: dict[str, Counters] = {}
+    front: dict[str, Counters] = {}
     for family in text_string_to_metric_families(exposition):
         for sample in family.samples:
-            name = _FIELDS.get(sample.name if sample.name.endswith("_total") else f"{sample.name}_total")
+            name = sample.name if sample.name.endswith("_total") else f"{sample.name}_total"
             model = sample.labels.get("model", "")
-            if name is None or model not in models:
+            if model not in models:
                 continue
-            counters = found.setdefault(model, Counters())
-            setattr(counters, name, getattr(counters, name) + float(sample.value))
-    return found
+            if name in _TRITON:
+                _add(triton, model, _TRITON[name], float(sample.value))
+            elif name in _FRONT:
+                field, scale = _FRONT[name]
+                _add(front, model, field, scale * float(sample.value))
+    return {model: _as_the_front_says(counters, front.get(model)) for model, counters in triton.items()}
+
+
+def _add(found: dict[str, Counters], model: str, field: str, value: float) -> None:
+    counters = found.setdefault(model, Counters())
+    setattr(counters, field, getattr(counters, field) + value)
+
+
+def _as_the_front_says(triton: Counters, front: Counters | None) -> Counters:
+    """Put a front's own figures in; it counts a request's whole time, of which all but the queue is computing."""
+    if front is None:
+        return triton
+    computing = max(0.0, front.compute - front.queue)
+    return Counters(triton.requests, triton.failures, front.texts, front.batches, front.queue, compute=computing)

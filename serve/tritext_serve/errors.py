@@ -5,6 +5,7 @@
     ServeError                   every refusal below; the command prints it and exits 1
     ├── PlatformError            this machine or Python cannot run the embedded server
     ├── RepositoryError          the model repository is missing, empty or holds what must not be served
+    ├── TunedError               a file of tuned settings cannot be used
     ├── PortError                an address is taken or not to be had
     ├── StartError               Triton did not come up, or not in time
     ├── CanaryError              a model did not answer its canary text
@@ -25,6 +26,10 @@ class PlatformError(ServeError):
 
 class RepositoryError(ServeError):
     """The model repository cannot be served."""
+
+
+class TunedError(ServeError):
+    """A file of tuned settings cannot be used."""
 
 
 class PortError(ServeError):

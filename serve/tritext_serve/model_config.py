@@ -102,6 +102,15 @@ def resize(
     return resized
 
 
+def own_queue(config: model_config_pb2.ModelConfig) -> int:
+    """Say how many requests a front's own configuration lets wait, nought where it says nothing of use.
+
+    Repositories before 0.3 said it by Triton's queue policy.
+    """
+    said = config.parameters[MAX_QUEUE].string_value if MAX_QUEUE in config.parameters else ""
+    return int(said) if said.isdecimal() else config.dynamic_batching.default_queue_policy.max_queue_size
+
+
 def to_text(config: model_config_pb2.ModelConfig) -> str:
     """Write a configuration as ``config.pbtxt``."""
     return str(text_format.MessageToString(config))

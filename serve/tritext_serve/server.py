@@ -24,6 +24,7 @@ from tritext_serve.log import reasons
 from tritext_serve.repository import Model, scan
 from tritext_serve.settings import child_environment
 from tritext_serve.sizing import Sizing, count_cores, queue_size, size, size_in_process
+from tritext_serve.tuned import Tuned
 
 POLL_SECONDS = 0.05
 LOCK_BYTES = 32
@@ -42,6 +43,7 @@ class ServerOptions:
         device: What computes.
         max_queue: Requests that may wait for a front, more are refused at once; chosen from the cores where it is None,
             or as the repository says if that is less.
+        tuned: What `tritext tune` found, a model at most once; what is said above wins.
         start_timeout: Seconds until every canary must have answered.
         verbose: Whether Triton's own log goes to standard error.
         allow_uncertified: Whether a version is served that has no passing certificate, or whose files are not those
@@ -54,6 +56,7 @@ class ServerOptions:
     engine: staging.EngineKind = "in-process"
     device: staging.Device = "cpu"
     max_queue: int | None = None
+    tuned: tuple[Tuned, ...] = ()
     start_timeout: float = 120.0
     verbose: bool = False
     allow_uncertified: bool = False
@@ -71,6 +74,7 @@ class Server:
         """
         self.options = options or ServerOptions()
         self._wheel = wheel.find()
+        self._tuned = {tuned.model: tuned for tuned in self.options.tuned}
         self.models = scan(repository)
         self._check_instances()
         self.doubts = certified.doubts(repository, self.models)
@@ -170,15 +174,23 @@ class Server:
         for name in self.options.instances:
             if name and name not in names:
                 raise RepositoryError(f"--instances {name}=…: no such model; there are {', '.join(sorted(names))}")
+        fronts = [model.name for model in self.fronts]
+        for tuned in self.options.tuned:
+            if tuned.model not in fronts:
+                raise RepositoryError(f"--tuned: it is for {tuned.model!r}, and there are {', '.join(fronts)}")
 
     def _size(self, model: Model) -> Sizing:
-        own = self.options.instances
-        choose = size_in_process if model.is_front and self.options.engine == "in-process" else size
-        return choose(count_cores(), own.get(model.name, own.get("")), self.options.threads)
+        own, inside = self.options.instances, model.is_front and self.options.engine == "in-process"
+        choose, tuned = (size_in_process, self._tuned.get(model.name)) if inside else (size, None)
+        instances, threads = own.get(model.name, own.get("")), self.options.threads
+        if tuned:  # counts of processes and lanes, which mean something else where the engine is a model
+            instances, threads = instances or tuned.instances, threads or tuned.threads
+        return choose(count_cores(), instances, threads)
 
     def _arrangement(self) -> staging.Arrangement:
         options = self.options
-        return staging.Arrangement(options.engine, options.device, options.max_queue, queue_size(count_cores()))
+        usual = queue_size(count_cores())
+        return staging.Arrangement(options.engine, options.device, options.max_queue, usual, self._tuned)
 
     def _spawn(self, stage: staging.Stage) -> subprocess.Popen[bytes]:
         flags = triton_flags(

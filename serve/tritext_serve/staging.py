@@ -12,8 +12,8 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +22,7 @@ from tritext_serve.errors import RepositoryError
 from tritext_serve.model_config import resize
 from tritext_serve.repository import MODEL_FILES, Model
 from tritext_serve.sizing import Sizing
+from tritext_serve.tuned import Tuned
 from tritext_serve.wheel import STUB, TritonWheel
 
 WARMUP_FOLDER = "warmup"
@@ -43,12 +44,14 @@ class Arrangement:
         max_queue: Requests that may wait for a front; where it is None, as many as ``usual_queue`` and the repository
             allow.
         usual_queue: What suits this machine.
+        tuned: What is to be served otherwise than its configuration says, by the front's name.
     """
 
     engine: EngineKind = "triton"
     device: Device = "cpu"
     max_queue: int | None = None
     usual_queue: int = 256
+    tuned: Mapping[str, Tuned] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,19 +160,22 @@ def _told(model: Model, arrangement: Arrangement) -> dict[str, str]:
     """Say what a model must know of this server."""
     if model.config.backend == model_config.ENGINE_BACKEND:
         return {model_config.DEVICE: arrangement.device}
-    allowed = model.config.dynamic_batching.default_queue_policy.max_queue_size or arrangement.usual_queue
-    usual = min(allowed, arrangement.usual_queue)
+    usual = min(model_config.own_queue(model.config) or arrangement.usual_queue, arrangement.usual_queue)
     return {model_config.MAX_QUEUE: str(usual if arrangement.max_queue is None else arrangement.max_queue)}
 
 
 def _stage_model(model: Model, stage: Stage, sizing: Sizing, arrangement: Arrangement) -> None:
     target = stage.models / model.name
     target.mkdir()
-    told = _told(model, arrangement)
+    told, tuned = _told(model, arrangement), arrangement.tuned.get(model.name)
+    if tuned:
+        told |= tuned.parameters
     if model.is_front and arrangement.engine == "in-process":
         directory = str(stage.engines / model.classifier)
         told |= {model_config.ENGINE_DIRECTORY: directory, model_config.LANES: str(sizing.threads)}
     config = resize(model.config, sizing, told)
+    if tuned and tuned.max_queue_delay_microseconds is not None:
+        config.dynamic_batching.max_queue_delay_microseconds = tuned.max_queue_delay_microseconds
     (target / "config.pbtxt").write_text(model_config.to_text(config), encoding="utf-8")
     for name in MODEL_FILES - {"config.pbtxt"}:
         if (model.directory / name).is_file():

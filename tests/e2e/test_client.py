@@ -120,7 +120,9 @@ def test_nobody_listening(scheme: str) -> None:
 def test_a_full_queue_says_so_and_a_patient_client_gets_through(model_repository: Path, tmp_path: Path) -> None:
     repository = damaged(model_repository, tmp_path, "", None)
     config = repository / "sentiment" / "config.pbtxt"
-    config.write_text(config.read_text().replace("max_queue_size: 1024", "max_queue_size: 1"))
+    whole = config.read_text()
+    assert '"1024"' in whole
+    config.write_text(whole.replace('"1024"', '"1"'))
     texts = [["a film of some length " * 12] * 16] * 12
     with Server(repository, server_options(instances={"": 1})) as server:
         for url in (server.grpc_url, server.http_url):

@@ -38,7 +38,8 @@ def test_the_front_keeps_its_contract() -> None:
         ("truncated", [1]),
     ]
     assert front.parameters["classifier"].string_value == "sentiment_classifier"
-    assert front.dynamic_batching.default_queue_policy.allow_timeout_override
+    assert front.parameters["max_queue"].string_value == "1024"
+    assert not front.dynamic_batching.HasField("default_queue_policy")  # it would turn Triton's prefetching off
 
 
 def test_the_classifier_takes_token_ids_of_any_length_and_never_waits_for_company() -> None:

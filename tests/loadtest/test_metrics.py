@@ -31,6 +31,19 @@ def test_versions_are_added_up_and_other_models_left_out() -> None:
     assert found["m"].milliseconds("queue") == 2
 
 
+def test_a_front_s_own_queue_and_batches_take_the_place_of_triton_s() -> None:
+    front = """\
+prediction_batch_texts_sum{model="m",version="1"} 150
+prediction_batch_texts_count{model="m",version="1"} 15
+prediction_queue_seconds_sum{model="m",version="1"} 0.2
+prediction_duration_seconds_sum{model="m",version="1"} 0.6
+"""
+    found = parse(EXPOSITION + front, ["m"])["m"]
+    assert (found.batch_size, found.milliseconds("queue")) == (10, pytest.approx(5))
+    assert found.milliseconds("compute") == pytest.approx(10)
+    assert found.requests == 40
+
+
 def test_what_happened_between_two_readings() -> None:
     before, after = Counters(requests=10, texts=20, batches=5), Counters(requests=14, texts=60, batches=7)
     assert after.since(before) == Counters(requests=4, texts=40, batches=2)

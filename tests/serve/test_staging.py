@@ -73,14 +73,21 @@ def test_a_classifier_in_its_fronts_process_is_no_model_of_the_server(
     staging.remove(stage)
 
 
-@pytest.mark.parametrize(("own", "expected"), [("", "20"), ("max_queue_size: 3", "3"), ("max_queue_size: 99", "20")])
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ("", "20"),
+        ("dynamic_batching { default_queue_policy { max_queue_size: 3 } }", "3"),
+        ('parameters { key: "max_queue" value { string_value: "4" } }', "4"),
+        ('parameters { key: "max_queue" value { string_value: "99" } }', "20"),
+    ],
+)
 def test_a_repository_may_shorten_the_queue_and_not_lengthen_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: str, expected: str
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     repository = make(tmp_path / "repository")
-    batching = f'backend: "tritext" dynamic_batching {{ default_queue_policy {{ {own} }} }}'
-    (repository / "m" / "config.pbtxt").write_text(batching)
+    (repository / "m" / "config.pbtxt").write_text(f'backend: "tritext" {own}')
     arrangement = staging.Arrangement(usual_queue=20)
     stage = staging.build(wheel.find(), scan(repository), lambda model: Sizing(1, 1), arrangement)
     assert (

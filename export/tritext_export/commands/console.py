@@ -1,5 +1,6 @@
 """Progress on standard error, for long work that a person watches."""
 
+import itertools
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -65,8 +66,7 @@ def durations(began: Sequence[tuple[str, float]], now: float) -> dict[str, float
         {'loading': 7.0, 'asking': 1.0}
     """
     took: dict[str, float] = {}
-    ends = [moment for _, moment in began[1:]] + [now]
-    for (what, start), end in zip(began, ends, strict=True):
+    for (what, start), (_, end) in itertools.pairwise([*began, ("", now)]):
         took[what] = took.get(what, 0.0) + end - start
     return took
 

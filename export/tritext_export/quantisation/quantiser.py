@@ -106,9 +106,10 @@ class Quantiser:
     @cached_property
     def _tried(self) -> list[Tried]:
         """All options of all groups."""
-        tracked = self._progress.track(self._missing, len(self._missing), "trying int8 layer by layer")
-        for number in tracked:
-            self._known[number] = self._try(number)
+        if self._missing:
+            tracked = self._progress.track(self._missing, len(self._missing), "trying int8 layer by layer")
+            for number in tracked:
+                self._known[number] = self._try(number)
         return [tried for tried in self._known if tried is not None]
 
     def _try(self, number: int) -> Tried:

@@ -45,7 +45,7 @@ class Shelf:
             return None
         path = self._folder / f"{name}.npz"
         try:
-            with np.load(path, allow_pickle=False) as entry:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as entry:
                 arrays = {key: entry[key] for key in entry.files}
             self._folder.touch()  # used: not the first to go
         except Exception:  # the disk's, zip's, zlib's and numpy's errors share no base class

@@ -12,6 +12,7 @@ from rich.console import Console
 from tritext_serve.errors import ServeError
 from tritext_serve.flags import Address
 from tritext_serve.server import Server, ServerOptions
+from tritext_serve.tuned import read_tuned
 
 HELP = "serve a model repository with the embedded Triton, without Docker or a GPU"
 ERRORS = (ServeError,)
@@ -58,6 +59,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="requests that may wait for a model; more are refused at once (default: 16 a core, 32 at least)",
     )
+    parser.add_argument(
+        "--tuned",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="what `tritext tune` wrote for a model of this repository; given again, for another",
+    )
     parser.add_argument("--start-timeout", type=float, default=120.0, metavar="S", help="seconds (default: 120)")
     parser.add_argument(
         "--allow-uncertified",
@@ -76,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
         engine=args.engine,
         device=args.device,
         max_queue=args.max_queue,
+        tuned=tuple(map(read_tuned, args.tuned)),
         start_timeout=args.start_timeout,
         verbose=args.verbose,
         allow_uncertified=args.allow_uncertified,

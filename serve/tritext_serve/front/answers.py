@@ -64,6 +64,15 @@ class Answers:
         best: FloatArray = self.scores.max(axis=1, initial=-np.inf)
         return best
 
+    def followed_by(self, other: "Answers") -> "Answers":
+        """Put another batch's answers behind these."""
+        return Answers(
+            np.concatenate([self._logits, other._logits]),
+            self._activation,
+            np.concatenate([self.tokens, other.tokens]),
+            np.concatenate([self.truncated, other.truncated]),
+        )
+
     def spread(self, origins: npt.NDArray[np.intp]) -> "Answers":
         """Give text i the answer of row ``origins[i]``."""
         return Answers(self._logits[origins], self._activation, self.tokens[origins], self.truncated[origins])

@@ -46,7 +46,7 @@ class Options:
         pad_token_id: What fills a row up; some models count positions by it, so it must be the checkpoint's own.
         pairs: Whether each request gives two texts at a time, ``text`` and ``text_pair``.
         max_batch_tokens: Most tokens, padding counted, that one call to the classifier carries.
-        max_batch_texts: Most texts in one such call: the classifier's own batch limit.
+        max_batch_texts: Most texts in one such call: the classifier's own batch limit, or less.
         max_text_bytes: A longer text is refused before any work is spent on it.
         costs: What a call to the classifier costs, by its shape.
         long_texts: How texts longer than ``max_length`` are taken where a request does not say.
@@ -88,6 +88,7 @@ def read_options(config: Mapping[str, Any], version_directory: Path) -> Options:
     activation = manifest.get("activation")
     if activation not in ACTIVATIONS:
         raise OptionsError(f"manifest.json: activation {activation!r} is none of {', '.join(ACTIVATIONS)}")
+    batch_limit = max(1, int(config.get("max_batch_size", 1)))
     pairs, max_length = _pairs(config, manifest), int(_required(manifest, "max_length", "manifest.json"))
     return Options(
         classifier=_required(parameters, "classifier", "config.pbtxt parameters"),
@@ -99,7 +100,7 @@ def read_options(config: Mapping[str, Any], version_directory: Path) -> Options:
         inputs=tuple(_required(manifest, "inputs", "manifest.json")),
         pad_token_id=int(_required(manifest, "pad_token_id", "manifest.json")),
         max_batch_tokens=_positive(parameters, "max_batch_tokens", DEFAULT_MAX_BATCH_TOKENS),
-        max_batch_texts=max(1, int(config.get("max_batch_size", 1))),
+        max_batch_texts=min(batch_limit, _positive(parameters, "max_batch_texts", batch_limit)),
         max_text_bytes=_positive(parameters, "max_text_bytes", DEFAULT_MAX_TEXT_BYTES),
         pairs=pairs,
         costs=_costs(parameters),

@@ -19,6 +19,7 @@ from tritext_serve.front.classifiers import ClassifierError, Classifiers, Logits
 from tritext_serve.front.long_texts import LongTexts, Rows, pool, take
 from tritext_serve.front.options import Options
 from tritext_serve.front.planner import IndexArray, padding, plan
+from tritext_serve.front.sameness import Sharing, share
 from tritext_serve.front.texts import TextInput
 from tritext_serve.front.tokens import TextTokenizer
 
@@ -56,11 +57,28 @@ class Outcome:
     failures: Mapping[int, Failure] = field(default_factory=dict)
     padding: int = 0
 
+    def followed_by(self, answers: Answers) -> "Outcome":
+        """Put more answers behind these."""
+        return Outcome(self.answers.followed_by(answers), self.failures, self.padding)
+
     def spread(self, origins: IndexArray) -> "Outcome":
         """Give text i what became of row ``origins[i]``."""
         places = origins.tolist() if self.failures else ()
         failures = {text: self.failures[row] for text, row in enumerate(places) if row in self.failures}
         return Outcome(self.answers.spread(origins), failures, self.padding)
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """The batch before.
+
+    Attributes:
+        rows: Where the answer to each of its texts stands, by what ``share`` knows texts by.
+        answers: Its answers.
+    """
+
+    rows: Mapping[Hashable, int] = field(default_factory=dict)
+    answers: Answers | None = None
 
 
 class Pipeline:
@@ -77,9 +95,14 @@ class Pipeline:
         self._options = options
         self._tokenizer = tokenizer
         self._classifiers = classifiers
+        self._latest = Latest()
 
     def classify(
-        self, texts: Sequence[TextInput], ways: Sequence[LongTexts] = (), still_wanted: StillWanted | None = None
+        self,
+        texts: Sequence[TextInput],
+        ways: Sequence[LongTexts] = (),
+        still_wanted: StillWanted | None = None,
+        overlapping: Sequence[bool] = (),
     ) -> Outcome:
         """Answer every text or pair, all of one kind; empty input gives an empty outcome.
 
@@ -87,37 +110,40 @@ class Pipeline:
             texts: Single texts, or pairs.
             ways: How each is taken if it is long; none where all are as the version's configuration says.
             still_wanted: Asked whether anybody waits for one of these texts, before each round of sub-batches is run.
+            overlapping: Which texts came while the latest batch was computed, and so may take its answers; none where
+                none did.
         """
         options = self._options
         if not ways and options.long_texts.mode != "truncate":
             ways = [options.long_texts] * len(texts)
-        if not options.deduplicate or len(texts) < 2:
+        if not options.deduplicate:
             return self._answer(texts, ways, still_wanted)
         keys: Sequence[Hashable] = list(zip(texts, ways, strict=True)) if ways else texts
-        firsts = dict(zip(reversed(keys), range(len(keys) - 1, -1, -1), strict=True))
-        if len(firsts) == len(texts):
-            return self._answer(texts, ways, still_wanted)
-        return self._answer_once(texts, ways, still_wanted, [firsts[key] for key in keys])
+        sharing = share(keys, self._latest.rows, overlapping)
+        if sharing is None:
+            outcome = self._answer(texts, ways, still_wanted)
+        else:
+            outcome = self._answer_once(texts, ways, still_wanted, sharing)
+        self._latest = Latest(
+            {key: row for row, key in enumerate(keys) if row not in outcome.failures}, outcome.answers
+        )
+        return outcome
 
     def _answer_once(
-        self,
-        texts: Sequence[TextInput],
-        ways: Sequence[LongTexts],
-        still_wanted: StillWanted | None,
-        firsts: Sequence[int],
+        self, texts: Sequence[TextInput], ways: Sequence[LongTexts], still_wanted: StillWanted | None, sharing: Sharing
     ) -> Outcome:
-        """Answer each text with the answer of the first that is the same."""
-        distinct, origins = np.unique(firsts, return_inverse=True)
+        """Answer each text with the answer of the first that is the same, in this batch or in the latest."""
 
         def wanted(rows: IndexArray) -> bool:
-            return still_wanted is None or still_wanted(np.flatnonzero(np.isin(origins, rows)))
+            return still_wanted is None or still_wanted(np.flatnonzero(np.isin(sharing.origins, rows)))
 
         outcome = self._answer(
-            [texts[text] for text in distinct],
-            [ways[text] for text in distinct] if ways else (),
+            [texts[text] for text in sharing.fresh],
+            [ways[text] for text in sharing.fresh] if ways else (),
             still_wanted and wanted,
         )
-        return outcome.spread(origins)
+        latest = self._latest.answers
+        return (outcome if latest is None else outcome.followed_by(latest)).spread(sharing.origins)
 
     def _answer(
         self, texts: Sequence[TextInput], ways: Sequence[LongTexts], still_wanted: StillWanted | None

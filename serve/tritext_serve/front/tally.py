@@ -7,7 +7,7 @@ named ``_bucket``, ``_sum`` and ``_count``, and that is how they are kept.
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -19,10 +19,13 @@ from tritext_serve.front.pipeline import Outcome
 REQUEST_OUTCOMES = ("ok", "refused", "failed", "cancelled", "expired", "rejected")
 # Batches that may wait to be counted: one second's, and a bound on memory should nobody ask for counts.
 MOST_WAITING = 1024
+SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 HISTOGRAMS: dict[str, tuple[float, ...]] = {
     "sentiment_score": (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0),
     "prediction_tokens": (8, 16, 32, 64, 128, 256, 512),
-    "prediction_duration_seconds": (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
+    "prediction_duration_seconds": SECONDS,
+    "prediction_queue_seconds": SECONDS,
+    "prediction_batch_texts": (1, 2, 4, 8, 16, 32, 64, 128, 256),
 }
 DESCRIPTIONS = {
     "prediction_requests_total": "Requests answered, by outcome",
@@ -31,7 +34,9 @@ DESCRIPTIONS = {
     "prediction_padding_tokens_total": "Padding tokens computed",
     "sentiment_score": "Score of the label given",
     "prediction_tokens": "Tokens of a text",
-    "prediction_duration_seconds": "Time a request spent in the front",
+    "prediction_duration_seconds": "Time a request spent in the front, its queue counted",
+    "prediction_queue_seconds": "Time a request waited in the front's queue",
+    "prediction_batch_texts": "Texts classified together",
 }
 
 
@@ -61,7 +66,8 @@ class Batch(NamedTuple):
     """What ``Tally.count`` was told."""
 
     requests: Sequence[str]
-    seconds: float
+    durations: Sequence[float]
+    waits: Sequence[float]
     outcome: Outcome
 
 
@@ -91,16 +97,19 @@ class Tally:
             yield from (Series(f"{name}_bucket", "le", edge) for edge in _edges(bounds))
             yield from (Series(f"{name}_sum"), Series(f"{name}_count"))
 
-    def count(self, requests: Sequence[str], seconds: float, outcome: Outcome) -> None:
+    def count(
+        self, requests: Sequence[str], durations: Sequence[float], waits: Sequence[float], outcome: Outcome
+    ) -> None:
         """Count one batch.
 
         Args:
             requests: What became of each request, one of ``REQUEST_OUTCOMES``.
-            seconds: How long the batch took, and so each of them.
+            durations: Seconds from each request's arrival to its answer.
+            waits: Seconds that each spent in the queue; none for those that were never in it.
             outcome: What became of the texts; those that failed count for nothing.
         """
         with self._lock:
-            self._batches.append(Batch(requests, seconds, outcome))
+            self._batches.append(Batch(requests, durations, waits, outcome))
             if len(self._batches) >= MOST_WAITING:
                 self._add_up()
 
@@ -121,8 +130,10 @@ class Tally:
             return
         for outcome, count in Counter(chain.from_iterable(batch.requests for batch in batches)).items():
             self._counts[Series("prediction_requests_total", "outcome", outcome)] += count
-        requests = [len(batch.requests) for batch in batches]
-        self._observe("prediction_duration_seconds", np.repeat([batch.seconds for batch in batches], requests))
+        self._observe("prediction_duration_seconds", _joined(batch.durations for batch in batches))
+        self._observe("prediction_queue_seconds", _joined(batch.waits for batch in batches))
+        sizes = np.array([len(batch.outcome.answers.tokens) for batch in batches])
+        self._observe("prediction_batch_texts", sizes[sizes > 0])
         self._counts[Series("prediction_padding_tokens_total")] += sum(batch.outcome.padding for batch in batches)
         self._count_texts([batch.outcome for batch in batches])
 
@@ -154,6 +165,10 @@ def _answered(outcome: Outcome) -> npt.NDArray[np.bool_]:
     rows = np.ones(len(outcome.answers.tokens), np.bool_)
     rows[list(outcome.failures)] = False
     return rows
+
+
+def _joined(lists: Iterable[Sequence[float]]) -> npt.NDArray[np.float64]:
+    return np.fromiter(chain.from_iterable(lists), np.float64)
 
 
 def _edges(bounds: Sequence[float]) -> list[str]:

@@ -108,6 +108,31 @@ def test_the_same_texts_are_computed_once_and_answered_alike(
     np.testing.assert_array_equal(shared.answers.truncated, apart.answers.truncated)
 
 
+def test_a_text_that_waited_while_its_like_was_computed_takes_that_answer(tokenizer: TextTokenizer) -> None:
+    classifier = Counting()
+    pipeline = make(tokenizer, classifier)
+    pipeline.classify(["w1", "w2 w3"])
+    later = pipeline.classify(["w2 w3", "w4", "w1", "w1"], overlapping=[True, True, True, False])
+    assert sum(classifier.rows) == 4
+    apart = make(tokenizer, deduplicate=False).classify(["w2 w3", "w4", "w1", "w1"])
+    np.testing.assert_array_equal(later.answers.scores, apart.answers.scores)
+    np.testing.assert_array_equal(later.answers.tokens, apart.answers.tokens)
+
+
+def test_what_failed_is_computed_anew_for_those_who_waited(tokenizer: TextTokenizer) -> None:
+    broken = [True]
+
+    def run(arrays: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.float32]:
+        if broken[0]:
+            raise ClassifierError("out of memory")
+        return sum_of_ids(arrays)
+
+    pipeline = make(tokenizer, run)
+    assert pipeline.classify(["w1"]).failures
+    broken[0] = False
+    assert not pipeline.classify(["w1"], overlapping=[True]).failures
+
+
 def test_the_same_failing_text_fails_wherever_it_stands(tokenizer: TextTokenizer) -> None:
     def run(arrays: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.float32]:
         raise ClassifierError("out of memory")

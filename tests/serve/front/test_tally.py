@@ -22,8 +22,8 @@ def outcome(scores: list[float], failures: dict[int, Failure] | None = None) -> 
 @given(st.lists(st.floats(0.125, 1, width=32), max_size=50))
 def test_buckets_are_cumulative_and_agree_with_a_count_by_hand(scores: list[float]) -> None:
     tally = Tally(("no", "yes"))
-    tally.count(["ok"], 0.1, outcome(scores[:20]))
-    tally.count(["ok"], 0.1, outcome(scores[20:]))
+    tally.count(["ok"], [0.1], [0.05], outcome(scores[:20]))
+    tally.count(["ok"], [0.1], [0.05], outcome(scores[20:]))
     counts = dict(tally.drain())
     for bound in HISTOGRAMS["sentiment_score"]:
         expected = sum(np.float32(score) <= bound for score in scores)
@@ -39,7 +39,7 @@ def test_buckets_are_cumulative_and_agree_with_a_count_by_hand(scores: list[floa
 
 def test_failed_texts_count_for_nothing() -> None:
     tally = Tally(("no", "yes"))
-    tally.count(["failed"], 0.1, outcome([0.9, 0.8, 0.7], {0: Failure("failed", "out of memory")}))
+    tally.count(["failed"], [0.1], [0.05], outcome([0.9, 0.8, 0.7], {0: Failure("failed", "out of memory")}))
     counts = dict(tally.drain())
     assert counts[Series("prediction_labels_total", "label", "yes")] == 2
     assert Series("prediction_truncated_total") not in counts
@@ -48,8 +48,8 @@ def test_failed_texts_count_for_nothing() -> None:
 
 def test_requests_count_by_outcome_and_duration() -> None:
     tally = Tally(("no", "yes"))
-    tally.count(["ok", "refused"], 0.03, outcome([0.9]))
-    tally.count(["ok"], 0.001, outcome([0.9]))
+    tally.count(["ok", "refused"], [0.03, 0.03], [0.002], outcome([0.9]))
+    tally.count(["ok"], [0.001], [0.0005], outcome([0.9]))
     counts = dict(tally.drain())
     assert counts[Series("prediction_requests_total", "outcome", "ok")] == 2
     assert counts[Series("prediction_requests_total", "outcome", "refused")] == 1
@@ -58,9 +58,20 @@ def test_requests_count_by_outcome_and_duration() -> None:
     assert counts[Series("prediction_duration_seconds_sum")] == pytest.approx(0.061)
 
 
+def test_only_requests_that_were_queued_count_as_waiting_and_only_batches_with_texts_as_batches() -> None:
+    tally = Tally(("no", "yes"))
+    tally.count(["rejected", "rejected"], [0.001, 0.001], (), outcome([]))
+    tally.count(["ok", "ok"], [0.05, 0.04], [0.03, 0.02], outcome([0.9, 0.8, 0.7]))
+    counts = dict(tally.drain())
+    assert counts[Series("prediction_queue_seconds_count")] == 2
+    assert counts[Series("prediction_queue_seconds_sum")] == pytest.approx(0.05)
+    assert counts[Series("prediction_batch_texts_count")] == 1
+    assert counts[Series("prediction_batch_texts_sum")] == 3
+
+
 def test_what_is_drained_is_gone_and_every_series_is_listed_with_a_description() -> None:
     tally = Tally(("no", "yes"))
-    tally.count(["ok"], 0.1, outcome([0.9]))
+    tally.count(["ok"], [0.1], [0.05], outcome([0.9]))
     drained = {series for series, _ in tally.drain()}
     assert tally.drain() == []
     assert drained <= set(tally.series())
@@ -69,7 +80,7 @@ def test_what_is_drained_is_gone_and_every_series_is_listed_with_a_description()
 
 def test_a_regression_s_scores_are_no_probabilities_and_not_counted() -> None:
     tally = Tally(("stars",), probable=False)
-    tally.count(["ok"], 0.1, regression([-3.0, 2.0]))
+    tally.count(["ok"], [0.1], [0.05], regression([-3.0, 2.0]))
     counted = {series.family for series, _ in tally.drain()}
     assert "prediction_tokens_sum" in counted
     assert not {f for f in counted | {series.family for series in tally.series()} if f.startswith("sentiment_score")}
@@ -78,7 +89,7 @@ def test_a_regression_s_scores_are_no_probabilities_and_not_counted() -> None:
 @given(st.lists(st.floats(width=32), max_size=20))
 def test_no_counter_ever_goes_down(scores: list[float]) -> None:
     tally = Tally(("stars",))
-    tally.count(["ok"], 0.1, regression(scores))
+    tally.count(["ok"], [0.1], [0.05], regression(scores))
     assert all(count > 0 for _, count in tally.drain())
 
 
@@ -89,7 +100,7 @@ def test_counting_batches_keeps_a_bounded_number_of_them() -> None:
     for _ in range(count):
         batch = outcome([0.9])
         kept.add(batch.answers)
-        tally.count(["ok"], 0.1, batch)
+        tally.count(["ok"], [0.1], [0.05], batch)
     assert len(kept) <= MOST_WAITING
     assert dict(tally.drain())[Series("prediction_requests_total", "outcome", "ok")] == count
 

@@ -89,6 +89,7 @@ class TritonPythonModel:
         self._builders = output_builders(options)
         self._tally = Tally(options.labels, probable=options.activation != "none")
         self._nothing = self._pipeline.classify([])
+        self._latest_ended = -math.inf
         self._reporter = MetricsReporter(pb_utils, args["model_name"], options.version, self._tally)
         self._scheduler = Scheduler(self._answer, read_max_queue(parameters), options.max_batch_texts)
 
@@ -99,7 +100,8 @@ class TritonPythonModel:
         answers = [self._take_in(job) for job in jobs]
         refused = [job.outcome for job, answer in zip(jobs, answers, strict=True) if answer is not None]
         if refused:
-            self._tally.count(refused, time.perf_counter() - started, self._nothing)
+            seconds = time.perf_counter() - started
+            self._tally.count(refused, [seconds] * len(refused), (), self._nothing)
         self._scheduler.pace()
         return answers
 
@@ -136,14 +138,17 @@ class TritonPythonModel:
             self._drop_unwanted(job, started)
         texts = [text for job in jobs for text in job.texts]
         ways = () if all(job.way is self._options.long_texts for job in jobs) else each_text(jobs, "way")
-        outcome = self._pipeline.classify(texts, ways, self._still_wanted(jobs))
+        overlapping = [arrived < self._latest_ended for arrived in each_text(jobs, "arrived")]
+        outcome = self._pipeline.classify(texts, ways, self._still_wanted(jobs), overlapping)
         columns = Columns(self._builders, outcome.answers)
         start = 0
         for job in jobs:
             rows = slice(start, start + len(job.texts))
             start = rows.stop
             job.send(self._respond(job, rows, outcome, columns))
-        self._tally.count([job.outcome for job in jobs], time.perf_counter() - started, outcome)
+        self._latest_ended = ended = time.perf_counter()
+        durations, waits = [ended - job.arrived for job in jobs], [started - job.arrived for job in jobs]
+        self._tally.count([job.outcome for job in jobs], durations, waits, outcome)
 
     def finalize(self):
         """Answer what still waits, and report the last counts."""
