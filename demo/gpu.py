@@ -19,10 +19,11 @@ from typing import Any
 import onnxruntime as ort
 import psutil
 
+from gpu_client import Order
 from gpu_device import PROVIDERS, Device, Rate, measure_graph, measure_peak, name_of, require, sheet_peak
-from gpu_load import Load, Order, expected_labels, load
+from gpu_load import Load, expected_labels, load
 from gpu_models import ENCODERS, Facts, prepare
-from gpu_report import goals, limit, markdown
+from gpu_report import DEVICE, goals, limit, markdown
 from tritext_export.commands.console import ConsoleProgress
 from tritext_export.errors import ExportError
 from tritext_export.request import Progress
@@ -129,7 +130,7 @@ def _load_row(done: Load, rates: Sequence[Rate]) -> dict[str, Any]:
     """Say what was the limit: the device is held against what it did of its own with texts of that length at best."""
     best = max(rate.texts_per_second for rate in rates if rate.tokens == done.tokens)
     shares = {
-        "device": done.texts_per_second / best,
+        DEVICE: done.texts_per_second / best,
         "front": done.busy.front,
         "client": done.busy.client,
         "cores": done.busy.machine,

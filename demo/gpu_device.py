@@ -15,7 +15,7 @@ import numpy.typing as npt
 import onnxruntime as ort
 from onnx import TensorProto, helper
 
-from tritext_export.errors import ExportError
+from tritext_export.errors import ExportError, first_line
 
 Device = Literal["cpu", "cuda"]
 PROVIDERS: dict[Device, str] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -75,9 +75,13 @@ def require(device: Device) -> None:
     provider, there = PROVIDERS[device], ort.get_available_providers()
     if provider not in there:
         raise DeviceError(f"this onnxruntime has {', '.join(there)}, not {provider}: {CUDA_MISSING}")
+    name_of(device)
     if device == "cuda":
         ort.preload_dlls()
-    session = _session(_product(8, PEAK_TYPES[device]), device)
+    try:
+        session = _session(_product(8, PEAK_TYPES[device]), device)
+    except Exception as error:  # ONNX Runtime's errors share no base class
+        raise DeviceError(f"{provider}: {first_line(error)}: {CUDA_MISSING}") from error
     if provider not in session.get_providers():
         raise DeviceError(f"{provider} does not start here, see what ONNX Runtime said above: {CUDA_MISSING}")
 

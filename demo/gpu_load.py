@@ -1,13 +1,11 @@
 """Load from several client processes: an address and texts in; rates, and what every part was busy with, out.
 
-Run as a program this file is one such process: a request in JSON on its standard input, its figures on its standard
-output. It says ``ready`` when it has been answered once, and begins when it is told to.
+Each is ``gpu_client.py`` in a Python of its own, as one Python sends and reads on one core only.
 """
 
 import json
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -16,7 +14,7 @@ from typing import IO, Any
 
 import psutil
 
-from tritext import Client, TritextError
+from gpu_client import Order
 from tritext_export.errors import ExportError
 from tritext_loadtest.expectations import Expected, read_expectations
 from tritext_loadtest.metrics import Counters
@@ -25,34 +23,11 @@ from tritext_loadtest.texts import Item
 from tritext_loadtest.watch import scrape
 from tritext_serve.server import Server
 
-ANSWER_SECONDS = 120.0
+CLIENT = Path(__file__).with_name("gpu_client.py")
 
 
 class LoadError(ExportError):
     """A client process broke off."""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What one client process is to do.
-
-    Attributes:
-        url: The server's gRPC address.
-        model: The front.
-        texts: What to send, over and over.
-        labels: What each is to get; "" where any label will do, as two are equally likely.
-        size: Texts a request.
-        threads: Requests in flight.
-        seconds: How long.
-    """
-
-    url: str
-    model: str
-    texts: tuple[str, ...]
-    labels: tuple[str, ...]
-    size: int
-    threads: int
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +179,11 @@ class Child:
 
     def __init__(self, order: Order) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [sys.executable, str(CLIENT)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         self._say(json.dumps(asdict(order)))
 
@@ -243,68 +222,3 @@ def _pipe(pipe: IO[str] | None) -> IO[str]:
     if pipe is None:
         raise LoadError("a client process has no pipes")
     return pipe
-
-
-class _Sender:
-    """The threads of one client process."""
-
-    def __init__(self, order: Order, client: Client) -> None:
-        self.texts = self.wrong = 0
-        self.latencies: list[float] = []
-        self.errors: list[Exception] = []
-        self._order, self._client = order, client
-        self._lock = threading.Lock()
-        self._next = 0
-
-    def send(self, until: float) -> None:
-        """Send one request after another until a moment."""
-        while time.perf_counter() < until and not self.errors:
-            texts, labels = self._take()
-            started = time.perf_counter()
-            try:
-                answers = self._client.classify(texts)
-            except TritextError as error:
-                self.errors.append(error)
-                return
-            taken = time.perf_counter() - started
-            wrong = sum(label not in ("", answer.label) for answer, label in zip(answers, labels, strict=True))
-            with self._lock:
-                self.latencies.append(taken)
-                self.texts += len(texts)
-                self.wrong += wrong
-
-    def _take(self) -> tuple[list[str], list[str]]:
-        order = self._order
-        with self._lock:
-            start, self._next = self._next, self._next + order.size
-        places = [place % len(order.texts) for place in range(start, start + order.size)]
-        return [order.texts[place] for place in places], [order.labels[place] for place in places]
-
-
-def main() -> None:
-    """Be one client process."""
-    order = Order(**json.loads(sys.stdin.readline()))
-    with Client(
-        order.url, order.model, timeout=ANSWER_SECONDS, max_batch_size=order.size, concurrency=1, retries=0
-    ) as client:
-        sender = _Sender(order, client)
-        sender.send(time.perf_counter() + 0.2)
-        sys.stdout.write('{"ready": true}\n')
-        sys.stdout.flush()
-        sys.stdin.readline()
-        sender = _Sender(order, client) if not sender.errors else sender
-        started, cpu = time.perf_counter(), time.process_time()
-        threads = [threading.Thread(target=sender.send, args=(started + order.seconds,)) for _ in range(order.threads)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if sender.errors:
-            sys.exit(str(sender.errors[0]))
-        figures = {"texts": sender.texts, "wrong": sender.wrong, "latencies": sender.latencies}
-        figures |= {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - cpu}
-        sys.stdout.write(json.dumps(figures) + "\n")
-
-
-if __name__ == "__main__":
-    main()

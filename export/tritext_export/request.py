@@ -18,7 +18,7 @@ DEFAULT_OPSET = 17
 OPSETS = range(14, 21)
 MAX_BATCH_SIZE = 4096
 # The graph edits, see ``edits.pipeline``, which imports what a request must not.
-EDITS = ("settled-shapes", "narrow-mask", "first-token", "cpu-fusions")
+EDITS = ("settled-shapes", "narrow-mask", "first-token", "cpu-fusions", "packed")
 # All that may be left out.
 STEPS = (*EDITS, *INT8_STEPS)
 

@@ -10,7 +10,7 @@ import onnx
 
 from tritext_export.candidates import Candidate
 from tritext_export.certificate import Activation
-from tritext_export.edits.pipeline import CPU_FUSIONS, edit, fuse_for_cpu, tidy
+from tritext_export.edits.pipeline import CPU_FUSIONS, PACKED, edit, fuse_for_cpu, pack, tidy
 from tritext_export.encoding import Encoded, IntArray, padded
 from tritext_export.errors import ExportError, GraphError, TextsError, first_line
 from tritext_export.quantisation.steps import EMBEDDINGS, INT8_STEPS
@@ -107,9 +107,7 @@ class Variants:
         if candidate.precision == "int8":
             return self._build_int8(candidate.wanted_agreement(agreement), path)
         if candidate.target == "cpu":
-            model, edits = self._fused
-            ir.save(model, path)
-            return Variant(path, path, edits, {})
+            return self._saved(*self._fused, path, {})
         model, edits = self._exact
         if candidate.precision == "fp16":
             return self._build_half(model, edits, path)
@@ -129,8 +127,25 @@ class Variants:
             raise
         except Exception as error:  # ONNX Runtime's and the graph library's errors share no base class
             raise GraphError(f"int8: {first_line(error)}: use --precision fp32") from error
-        ir.save(model, path)
-        return Variant(path, path, edits, layers)
+        return self._saved(model, edits, path, layers)
+
+    def _saved(self, model: ir.Model, edits: tuple[str, ...], path: Path, layers: dict[str, str]) -> Variant:
+        """Write a graph for CPUs, packed if that is wanted."""
+        packed = None if PACKED in self._without else self._packed(model)
+        ir.save(packed or model, path)
+        return Variant(path, path, (*edits, PACKED) if packed else edits, layers)
+
+    def _packed(self, model: ir.Model) -> ir.Model | None:
+        """Drop padding inside; nothing where the model's answers hang on what stands at padded places."""
+        packed = model.clone()
+        try:
+            if not pack(packed):
+                return None
+            self._prove(packed, model)
+        except GraphError as error:
+            self._progress.step(f"keeping padding, as without it {error}")
+            return None
+        return packed
 
     def _build_half(self, model: ir.Model, edits: tuple[str, ...], path: Path) -> Variant:
         from tritext_export.half import emulate, to_half
@@ -150,12 +165,13 @@ class Variants:
             self._prove(model)
         return model, edits
 
-    def _prove(self, model: ir.Model) -> None:
-        """Hold an edited graph against the traced one, up to the longest text."""
+    def _prove(self, model: ir.Model, before: ir.Model | None = None) -> None:
+        """Hold an edited graph against the one before, or the traced one, up to the longest text."""
         from tritext_export.edits.proof import require_same
 
         longest = min(self._traced.longest, LONGEST_PROVED)
-        require_same(ir.from_proto(onnx.load(self._traced.path)), model, self._traced.vocabulary, longest)
+        before = before or ir.from_proto(onnx.load(self._traced.path))
+        require_same(before, model, self._traced.vocabulary, longest)
 
     @cached_property
     def _fused(self) -> tuple[ir.Model, tuple[str, ...]]:

@@ -22,7 +22,7 @@ from tritext_serve.errors import CanaryError, PortError, RepositoryError, Server
 from tritext_serve.flags import EXIT_TIMEOUT_SECONDS, Address, triton_flags
 from tritext_serve.log import reasons
 from tritext_serve.repository import Model, scan
-from tritext_serve.settings import child_environment
+from tritext_serve.settings import child_environment, gpu_environment
 from tritext_serve.sizing import Sizing, count_cores, queue_size, size, size_in_process
 from tritext_serve.tuned import Tuned
 
@@ -204,7 +204,7 @@ class Server:
         with stage.log.open("wb") as log:
             return subprocess.Popen(
                 processes.bound_to_parent([str(self._wheel.binary), *flags]),
-                env=environment(self._wheel, stage),
+                env=environment(self._wheel, stage, self.options.device),
                 stdin=subprocess.DEVNULL,
                 stdout=None if self.options.verbose else log,
                 stderr=None if self.options.verbose else subprocess.STDOUT,
@@ -237,16 +237,18 @@ class Server:
         return "; ".join(reasons(lines)[-3:]) or "its log names no error; see it with --verbose"
 
 
-def environment(parts: wheel.TritonWheel, stage: staging.Stage) -> dict[str, str]:
+def environment(parts: wheel.TritonWheel, stage: staging.Stage, device: staging.Device = "cpu") -> dict[str, str]:
     """Compose what the server and its stubs are told by their environment."""
-    return child_environment(
-        LD_LIBRARY_PATH=":".join(map(str, parts.libraries)),
+    libraries = ":".join(map(str, parts.libraries))
+    told = child_environment(
+        LD_LIBRARY_PATH=libraries,
         PYTHONDONTWRITEBYTECODE="1",
         TMPDIR=str(stage.root / "tmp"),
         TOKENIZERS_PARALLELISM="false",
         OMP_NUM_THREADS="1",
         OPENBLAS_NUM_THREADS="1",
     )
+    return told | (gpu_environment(libraries) if device == "cuda" else {})
 
 
 def check_ports(address: Address) -> None:

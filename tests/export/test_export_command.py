@@ -95,7 +95,7 @@ def test_fp16_for_a_gpu(words: list[str], tmp_path: Path, capsys: pytest.Capture
     assert main([*words, "--precision", "fp16", "--target", "h100"]) == 0
     recorded = manifest(tmp_path / "repository")
     assert (recorded["precision"], recorded["target"]) == ("fp16", "gpu")
-    assert recorded["graph_edits"] == [*EDITS[:-1], "fp16"]
+    assert recorded["graph_edits"] == [*EDITS[:-2], "fp16"]
     assert recorded["layers"] == {}
     capsys.readouterr()
 

@@ -12,6 +12,7 @@ from tests.conftest import Silent
 from tests.export.traced import WIDE, run, texts, trace
 from tritext_export import variants as forms
 from tritext_export.candidates import Candidate
+from tritext_export.edits.values import attribute
 from tritext_export.encoding import Encoded
 from tritext_export.errors import GraphError, TextsError
 from tritext_export.quantisation import embeddings, quantiser
@@ -59,13 +60,13 @@ def test_fp32_for_a_cpu_is_edited_and_fused(tmp_path: Path) -> None:
 
 def test_fp32_for_a_gpu_has_standard_operators_only(tmp_path: Path) -> None:
     variant = variants(tmp_path).build(GPU, 1.0)
-    assert variant.edits == EDITS[:-1]
+    assert variant.edits == EDITS[:-2]
     assert {node.domain for node in onnx.load(variant.path).graph.node} == {""}
 
 
 def test_fp16_is_asked_through_its_emulation(tmp_path: Path) -> None:
     variant = variants(tmp_path).build(HALF, 0.998)
-    assert variant.edits == (*EDITS[:-1], "fp16")
+    assert variant.edits == (*EDITS[:-2], "fp16")
     assert variant.path != variant.certified
     assert variant.path.stat().st_size < 0.7 * variant.certified.stat().st_size
 
@@ -86,12 +87,27 @@ def test_every_edit_may_be_left_out(tmp_path: Path) -> None:
     assert "Gelu" not in operators(variant.path)
 
 
+def test_padding_is_kept_where_the_answer_hangs_on_it(tmp_path: Path) -> None:
+    model = trace("bert", **WIDE)
+    first = next(n for n in model.graph if n.op_type == "Gather" and attribute(n, "axis", 0) == 1)
+    mean = ir.node("ReduceMean", [first.inputs[0]], {"axes": [1], "keepdims": 0})
+    mean.outputs[0].name = "mean"
+    model.graph.insert_before(first, mean)
+    first.outputs[0].replace_all_uses_with(mean.outputs[0])
+    path = tmp_path / "model.onnx"
+    ir.save(model, path)
+    variant = Variants(Traced(path, 0, 40, 64), list, "softmax", (), Silent()).build(FP32, 1.0)
+    assert variant.edits == ("settled-shapes", "narrow-mask", "cpu-fusions")
+    batch = texts([3, 17])
+    np.testing.assert_allclose(run(ir.load(variant.path), batch), run(ir.load(path), batch), atol=1e-4)
+
+
 def test_embeddings_stay_in_fp32_where_they_are_asked_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embeddings, "SMALLEST_BYTES", 1)
     small, whole = (
         variants(tmp_path, without=without).build(INT8, 0.9).edits for without in ((), ("int8-embeddings",))
     )
-    assert small == (*EDITS, "int8-embeddings")
+    assert small == (*EDITS[:-1], "int8-embeddings", "packed")
     assert whole == EDITS
 
 

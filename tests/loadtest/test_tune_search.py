@@ -3,6 +3,7 @@
 import json
 import math
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,14 @@ from hypothesis import strategies as st
 from tests.export.repositories import publish_version
 from tritext_loadtest.tune.control import read_control
 from tritext_loadtest.tune.errors import TuneError
-from tritext_loadtest.tune.halving import Tried, Turn, conclude, ladder, order, relative
+from tritext_loadtest.tune.halving import Rung, Tried, Turn, conclude, ladder, order, relative
+from tritext_loadtest.tune.offer import Request
 from tritext_loadtest.tune.picture import by_knob, by_latency, to_html
 from tritext_loadtest.tune.png import draw
 from tritext_loadtest.tune.record import FIGURES, comment, mark, rows, sentence, to_json
+from tritext_loadtest.tune.servers import Fleet, Served, Subject
 from tritext_loadtest.tune.settings import Setting, candidates, choices
-from tritext_loadtest.tune.sweep import Findings
+from tritext_loadtest.tune.sweep import Findings, Run, Search
 from tritext_serve.tuned import read_tuned
 
 CONTROL = Setting(384, 64, 0, 990.0, 1, 2)
@@ -60,7 +63,7 @@ def test_each_knob_is_turned_alone_before_knobs_are_mixed() -> None:
 def test_a_ladder_halves_until_one_is_left(count: int, quick: bool) -> None:
     rungs = ladder(count, quick)
     sizes = [rung.settings for rung in rungs]
-    assert sizes == ([count >> i for i in range(int(math.log2(count)) + 1)] if count else [])
+    assert sizes == [count >> i for i in range(int(math.log2(max(1, count))) + 1)]
     assert all(rung.rounds > 0 for rung in rungs)
     assert [rung.rounds for rung in rungs] == sorted(rung.rounds for rung in rungs)
 
@@ -124,6 +127,35 @@ def test_equal_costs_never_win(costs: list[float]) -> None:
     assert conclude(control, [tried(1, *costs)], LIMITS).winner is control
 
 
+class Late(Served):
+    """A server before which this side is late as often as said."""
+
+    def __init__(self, *lateness: float) -> None:
+        self.left = list(lateness)
+
+    def turn(self, requests: Sequence[Request], due: Sequence[float], number: int) -> Turn:
+        """Take no time, and cost what the turn was late."""
+        late = self.left.pop(0)
+        return Turn(number, late, dict.fromkeys(FIGURES, 0.0), late, 1)
+
+    def stop(self) -> None:
+        """Nothing runs."""
+
+
+@pytest.mark.parametrize(
+    ("lateness", "taken", "left"), [((1.0, 2.0), 1.0, 1), ((300.0, 2.0), 2.0, 0), ((300.0, 400.0), 300.0, 0)]
+)
+def test_a_turn_in_which_this_side_was_late_is_taken_once_more(
+    tmp_path: Path, lateness: tuple[float, ...], taken: float, left: int
+) -> None:
+    control, fleet = Tried(CONTROL), Fleet(Subject(tmp_path, "m"), tmp_path)
+    served = fleet._running[CONTROL] = Late(*lateness)
+    search = Search(Subject(tmp_path, "m"), [], [CONTROL], [Rung(0, 1)], LIMITS, 1.0, 1.0)
+    Run(search, Findings(control, []), fleet, lambda _what, _share: None).climb(0, Rung(0, 1))
+    assert [turn.lateness_milliseconds for turn in control.turns] == [taken]
+    assert len(served.left) == left
+
+
 @pytest.fixture
 def findings() -> Findings:
     """A search with a winner, a loser, one that was left out and one that failed."""
@@ -181,7 +213,8 @@ def test_the_page_of_a_search_that_measured_nothing_says_so() -> None:
 def test_pictures_hold_each_setting_once(findings: Findings, tmp_path: Path) -> None:
     assert sum(map(len, by_latency(findings).values())) == 3
     assert set(by_knob(findings)) == {"max_batch_tokens"}
-    assert by_latency(findings)["chosen"] == [(pytest.approx(0.75), 20.0)]
+    ((cost, latency),) = by_latency(findings)["chosen"]
+    assert (round(cost, 2), latency) == (0.75, 20.0)
     draw(findings, tmp_path / "tune.png")
     assert (tmp_path / "tune.png").read_bytes().startswith(b"\x89PNG")
 

@@ -7,6 +7,7 @@ from onnx_ir.passes import common as passes
 
 from tritext_export.edits.first_token import keep_first_token
 from tritext_export.edits.mask import narrow_mask
+from tritext_export.edits.packing import pack_tokens
 from tritext_export.edits.shapes import settle_shapes
 from tritext_export.errors import GraphError, first_line
 
@@ -19,6 +20,8 @@ EXACT: Mapping[str, Edit] = {
 }
 # ONNX Runtime's own fusions, less the slow ones; the graph is for CPUs then.
 CPU_FUSIONS = "cpu-fusions"
+# Padding dropped inside; after everything else, and for CPUs only: an engine with profiles wants shapes that it knows.
+PACKED = "packed"
 
 
 def edit(model: ir.Model, without: Collection[str] = ()) -> tuple[str, ...]:
@@ -67,6 +70,25 @@ def fuse_for_cpu(model: ir.Model) -> ir.Model:
         ) from error
     tidy(fused)
     return fused
+
+
+def pack(model: ir.Model) -> bool:
+    """Drop padding inside the graph, in place.
+
+    Returns:
+        Whether there was anything to change.
+
+    Raises:
+        GraphError: the graph does not run, or the edit fails on it.
+    """
+    try:
+        found = pack_tokens(model)
+    except Exception as error:  # ONNX Runtime's and the graph library's errors share no base class
+        raise GraphError(
+            f"the graph edit {PACKED} failed: {first_line(error)}: leave it out with --without {PACKED}"
+        ) from error
+    tidy(model)
+    return bool(found)
 
 
 def tidy(model: ir.Model) -> None:

@@ -24,7 +24,7 @@ from tritext_loadtest.tune.picture import to_html
 from tritext_loadtest.tune.record import FIGURES, HEAD, comment, rows, sentence, to_json
 from tritext_loadtest.tune.servers import Subject
 from tritext_loadtest.tune.settings import candidates
-from tritext_loadtest.tune.sweep import Findings, Search, search
+from tritext_loadtest.tune.sweep import MOST_LATE_MILLISECONDS, Findings, Search, search
 
 HELP = "find the settings that serve your own texts at the least cost, under your objectives"
 ERRORS = (LoadTestError,)
@@ -35,7 +35,6 @@ LOG_WIDTH = 140
 NOT_HELD, INTERRUPTED = 1, 130
 # Whose objectives hold, where the file tells scenarios apart: each turn is a steady load.
 SCENARIO = "steady"
-MOST_LATE_MILLISECONDS = 20.0
 EPILOG = """\
 Starts a server for each setting, on free ports of this machine, and lets them take turns under the same load: the
 better half goes on, with more turns. Of those that hold the objectives the cheapest is written to --out, or the

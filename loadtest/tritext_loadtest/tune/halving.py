@@ -107,10 +107,9 @@ def ladder(settings: int, quick: bool) -> list[Rung]:
         >>> [(rung.settings, rung.rounds) for rung in ladder(12, quick=True)]
         [(12, 1), (6, 1), (3, 2), (1, 3)]
     """
-    sizes = []
-    while settings:
-        sizes.append(settings)
-        settings //= 2
+    sizes = [settings]
+    while sizes[-1] > 1:
+        sizes.append(sizes[-1] // 2)
     more = QUICK_ROUNDS if quick else FULL_ROUNDS
     rounds = [more[min(place, len(more) - 2)] for place in range(len(sizes) - 1)]
     return [Rung(size, count) for size, count in zip(sizes, [*rounds, more[-1]], strict=False)]

@@ -82,6 +82,9 @@ def offer(ask: Ask, requests: Sequence[Request], due: Sequence[float]) -> Offere
         sender.start()
     try:
         run.dispatch(requests, due)
+    except BaseException:
+        run.give_up()
+        raise
     finally:
         run.end(len(senders))
     for sender in senders:
@@ -97,6 +100,7 @@ class _Run:
         self._ask = ask
         self._due: queue.SimpleQueue[tuple[float, Request] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
+        self._over = False
 
     def dispatch(self, requests: Sequence[Request], due: Sequence[float]) -> None:
         """Hand each request over when it is due."""
@@ -107,6 +111,10 @@ class _Run:
                 time.sleep(wait)
             self._due.put((started + moment, requests[number % len(requests)]))
 
+    def give_up(self) -> None:
+        """Let what is still due be forgotten."""
+        self._over = True
+
     def end(self, senders: int) -> None:
         """Tell every sender that no more will come."""
         for _ in range(senders):
@@ -115,7 +123,8 @@ class _Run:
     def send(self) -> None:
         """Send what falls due."""
         while (item := self._due.get()) is not None:
-            self._send(*item)
+            if not self._over:
+                self._send(*item)
 
     def _send(self, moment: float, request: Request) -> None:
         late = time.perf_counter() - moment

@@ -127,8 +127,8 @@ class Served:
 
     def stop(self) -> None:
         """End it; safe to call twice."""
+        self.process.stop()  # first, so that requests which are under way end as refused
         self.client.close()
-        self.process.stop()
 
 
 class Fleet:

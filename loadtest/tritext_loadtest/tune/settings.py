@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 # Lots drawn for each setting that is wanted: some come up twice.
-LOTS = 20
+LOTS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +75,14 @@ def candidates(control: Setting, cores: int, wanted: int, seed: int = 1) -> list
     Returns:
         All different; fewer where there are no more.
     """
-    knobs = choices(control, cores)
+    knobs = list(choices(control, cores).values())
     chance = random.Random(seed)  # noqa: S311  # nothing secret
-    turned = [[replace(control, **one) for one in options] for options in knobs.values()]
-    found = [control]
-    for place in range(max(map(len, turned))):  # the first of each knob, then the second of each, …
-        found += [options[place] for options in turned if place < len(options)]
+    found = {control: None}
+    for place in range(max(map(len, knobs))):  # the first of each knob, then the second of each, …
+        found |= {replace(control, **options[place]): None for options in knobs if place < len(options)}
     for _ in range(LOTS * wanted):
-        mixed = control
-        for options in knobs.values():
-            change = chance.choice([{}, *options])
-            mixed = replace(mixed, **change)
-        if mixed not in found:
-            found.append(mixed)
-    return found[:wanted]
+        if len(found) >= wanted:
+            break
+        changes = [chance.choice([{}, *options]) for options in knobs]
+        found[replace(control, **{name: value for change in changes for name, value in change.items()})] = None
+    return list(found)[:wanted]

@@ -34,6 +34,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--http-port", type=_port, default=8000, metavar="PORT", help="default: 8000")
     parser.add_argument("--grpc-port", type=_port, default=8001, metavar="PORT", help="default: 8001")
     parser.add_argument("--metrics-port", type=_port, default=8002, metavar="PORT", help="default: 8002")
+    _configure_work(parser)
+    parser.add_argument("--start-timeout", type=float, default=120.0, metavar="S", help="seconds (default: 120)")
+    parser.add_argument(
+        "--allow-uncertified",
+        action="store_true",
+        help="serve versions without a passing certificate, or with other files than those certified",
+    )
+    parser.add_argument("--verbose", action="store_true", help="show Triton's own log")
+
+
+def _configure_work(parser: argparse.ArgumentParser) -> None:
+    """Declare how much runs at once, and on what."""
     parser.add_argument(
         "--instances",
         type=_instances,
@@ -67,13 +79,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="what `tritext tune` wrote for a model of this repository; given again, for another",
     )
-    parser.add_argument("--start-timeout", type=float, default=120.0, metavar="S", help="seconds (default: 120)")
-    parser.add_argument(
-        "--allow-uncertified",
-        action="store_true",
-        help="serve versions without a passing certificate, or with other files than those certified",
-    )
-    parser.add_argument("--verbose", action="store_true", help="show Triton's own log")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -50,7 +50,7 @@ class Outcome:
     Attributes:
         answers: One row a text; rows in ``failures`` mean nothing.
         failures: Why there is no answer, by row.
-        padding: Padding tokens that were computed.
+        padding: Padding tokens that the classifier's dense layers computed; a packed graph's compute none.
     """
 
     answers: Answers
@@ -162,7 +162,8 @@ class Pipeline:
                 logits[batch] = result
         pool(logits, rows, ways)
         answers = Answers(logits[: len(texts)], options.activation, rows.token_counts, rows.truncated)
-        return Outcome(answers, failures, padding(rows.tokens.lengths, batches))
+        padded = 0 if options.costs.packed else padding(rows.tokens.lengths, batches)
+        return Outcome(answers, failures, padded)
 
     def _plan(self, rows: Rows) -> list[IndexArray]:
         """Cut the rows into sub-batches, those of refused texts left out."""
@@ -199,7 +200,7 @@ class Pipeline:
         """Cut a long run into rounds, each of as many sub-batches as take some time together."""
         start, cost = 0, 0.0
         for end, batch in enumerate(batches, 1):
-            cost += self._options.costs.of(len(batch), rows.tokens.lengths[int(batch[-1])])
+            cost += self._options.costs.of([rows.tokens.lengths[row] for row in batch])
             if end == len(batches) or cost >= ROUND_MICROSECONDS * self._classifiers.lanes:
                 yield batches[start:end]
                 start, cost = end, 0.0

@@ -6,12 +6,18 @@ texts, sorted by length, are cut where the sum is least::
 
     call + texts × (text + token × longest + pair × longest²)
 
-One text whose neighbours it would have padded thus runs alone where that is cheaper.
+One text whose neighbours it would have padded thus runs alone where that is cheaper. A packed graph drops the padding
+before its dense layers, and only its attention still computes it::
+
+    call + token × tokens + texts × (text + pair × longest²)
+
+The tokens of all texts are the same however they are cut, so there it takes fewer and larger sub-batches.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -34,21 +40,28 @@ class Costs:
     Attributes:
         call: For a call by itself.
         text: For each text.
-        token: For each token, padding counted.
-        pair: For each pair of tokens that attend to one another.
+        token: For each token, padding counted unless the graph is packed.
+        pair: For each pair of tokens that attend to one another, padding counted.
+        packed: Whether the dense layers of the graph leave padding out.
     """
 
     call: float = 990.0
     text: float = 44.0
     token: float = 61.0
     pair: float = 0.13
+    packed: bool = False
 
-    def of(self, texts: int, longest: int) -> float:
-        """Estimate one call."""
-        return self.call + texts * (self.text + longest * (self.token + self.pair * longest))
+    def of(self, lengths: Sequence[int]) -> float:
+        """Estimate one call, from the tokens of each of its texts."""
+        texts, longest = len(lengths), max(lengths)
+        tokens = sum(lengths) if self.packed else texts * longest
+        return self.call + self.token * tokens + texts * (self.text + self.pair * longest**2)
 
 
 CPU_COSTS = Costs()
+
+
+Piece = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +72,25 @@ class Row:
         call: What a sub-batch costs by itself.
         rates: What each text of a sub-batch costs of which this one is the longest.
         fits: How many texts that sub-batch can hold.
+        own: What the texts before each place cost wherever they run, and at last what all do.
     """
 
     call: float
     rates: list[float]
     fits: list[int]
+    own: list[float]
 
     def cost(self, start: int, end: int) -> float:
         """Estimate the sub-batch of the texts from ``start`` to before ``end``."""
-        return self.call + (end - start) * self.rates[end - 1]
+        return self.call + (end - start) * self.rates[end - 1] + self.own[end] - self.own[start]
+
+    def total(self, pieces: Sequence[Piece]) -> float:
+        """Estimate several sub-batches."""
+        return sum(self.cost(*piece) for piece in pieces)
+
+    def holds(self, pieces: Sequence[Piece]) -> bool:
+        """Tell whether each sub-batch keeps to the limits."""
+        return all(end - start <= self.fits[end - 1] for start, end in pieces)
 
 
 def plan(
@@ -104,15 +127,17 @@ def plan(
 
 
 def padding(lengths: Sequence[int], batches: Sequence[IndexArray]) -> int:
-    """Count the padding tokens that running ``batches``, each sorted by length, costs."""
+    """Count the padding tokens of ``batches``, each sorted by length."""
     return sum((len(batch) * lengths[int(batch[-1])] for batch in batches), -sum(lengths))
 
 
 def measure(lengths: Sequence[int], max_tokens: int, max_texts: int, costs: Costs) -> Row:
     """Say what each text costs and how many fit, for lengths that never fall."""
-    rates = [costs.text + length * (costs.token + costs.pair * length) for length in lengths]
+    apart, together = (costs.token, 0.0) if costs.packed else (0.0, costs.token)
+    rates = [costs.text + length * (together + costs.pair * length) for length in lengths]
     fits = [max(1, min(max_texts, max_tokens // max(1, length))) for length in lengths]
-    return Row(costs.call, rates, fits)
+    own = list(accumulate((apart * length for length in lengths), initial=0.0))
+    return Row(costs.call, rates, fits, own)
 
 
 def cheapest_cuts(texts: Row) -> list[int]:
@@ -154,30 +179,38 @@ def _trace(starts: list[int]) -> list[int]:
     return cuts[::-1]
 
 
-def _share_out(texts: Row, pieces: list[tuple[int, int]], lanes: int) -> list[tuple[int, int]]:
-    """Order sub-batches costliest first, and halve the costliest while that lets all lanes end sooner.
+def _share_out(texts: Row, pieces: list[Piece], lanes: int) -> list[Piece]:
+    """Order sub-batches costliest first, and cut some of them so that all lanes end sooner.
 
-    Each cut may delay no text: it is kept only if the lanes end sooner, and all together add ``LANE_SHARE`` at most.
+    Tried are the cheapest cuts and, where they fit into one, all texts, with the costliest piece halved again and
+    again. Taken is what lets the lanes end soonest among all that add ``LANE_SHARE`` of the cost at most.
     """
-    allowance = LANE_SHARE * sum(texts.cost(*piece) for piece in pieces)
-    pieces = sorted(pieces, key=lambda piece: -texts.cost(*piece))
+    count = len(texts.fits)
+    ways = _halvings(texts, pieces, lanes)
+    if count <= lanes * texts.fits[-1]:
+        ways += [way for way in _halvings(texts, [(0, count)], lanes) if texts.holds(way)]
+    most = (1 + LANE_SHARE) * texts.total(pieces)
+    affordable = [ways[0], *(way for way in ways[1:] if texts.total(way) <= most)]
+    return min(affordable, key=lambda way: _span([texts.cost(*piece) for piece in way], lanes))
+
+
+def _halvings(texts: Row, pieces: Sequence[Piece], lanes: int) -> list[list[Piece]]:
+    """Give some pieces, then with the costliest halved, once for each lane; each time the costliest first."""
+    ways = [sorted(pieces, key=lambda piece: -texts.cost(*piece))]
     for _ in range(lanes):
-        costs = [texts.cost(*piece) for piece in pieces]
-        halves = _halve(texts, *pieces[0])
-        allowance -= sum(texts.cost(*half) for half in halves) - costs[0]
-        divided = sorted([*halves, *pieces[1:]], key=lambda piece: -texts.cost(*piece))
-        shorter = _span([texts.cost(*piece) for piece in divided], lanes) < _span(costs, lanes)
-        if allowance < 0 or not shorter:
-            break
-        pieces = divided
-    return pieces
+        first, *others = ways[-1]
+        ways.append(sorted([*_halve(texts, *first), *others], key=lambda piece: -texts.cost(*piece)))
+    return ways
 
 
-def _halve(texts: Row, start: int, end: int) -> list[tuple[int, int]]:
+def _halve(texts: Row, start: int, end: int) -> list[Piece]:
     """Cut one sub-batch so that the costlier half costs least; a single text stays whole."""
     if end - start == 1:
         return [(start, end)]
-    middle = min(range(start + 1, end), key=lambda cut: max(texts.cost(start, cut), texts.cost(cut, end)))
+    cuts = range(start + 1, end)  # the further to the right, the costlier the left half and the cheaper the right one
+    even = bisect_left(cuts, True, key=lambda cut: texts.cost(start, cut) >= texts.cost(cut, end))
+    near = cuts[max(0, even - 1) : even + 1]
+    middle = min(near, key=lambda cut: max(texts.cost(start, cut), texts.cost(cut, end)))
     return [(start, middle), (middle, end)]
 
 

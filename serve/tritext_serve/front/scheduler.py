@@ -1,8 +1,10 @@
-"""Which requests are answered together, and which not at all: a bounded queue of jobs in, batches out, on one thread.
+"""Which requests are answered together, by whom, and which not at all: a bounded queue of jobs in, batches out.
 
-Triton hands every request over as it comes, and this queue, not Triton's, holds it: Triton 24.10 with a bounded queue
-of its own leaves requests lying for half a second when they arrive while its only instance is busy
-(docs/performance.md). A batch is whatever has gathered while the one before it ran.
+Triton hands requests over in messages, and an answer of its own for each costs a message and a thread's wake-up. So
+who hands over a few while the engine is idle answers them at once, all in one message (``claim``), and Triton gathers
+the next ones meanwhile. Whoever hands over more than that puts them into the queue (``admit``), which a thread of
+this module empties. Then Triton's own queue stays empty and this one is bounded: Triton 24.10 with a bounded queue
+leaves requests lying for half a second when they arrive while its only instance is busy (docs/performance.md).
 """
 
 import threading
@@ -28,7 +30,10 @@ PACE_WORKING_SECONDS, PACE_GATHERING_SECONDS = 0.005, 0.0005
 
 
 class Scheduler(Generic[Job]):
-    """A bounded queue, first come first served within two priorities, and the thread that empties it."""
+    """A bounded queue, first come first served within two priorities, and the thread that empties it.
+
+    One batch is answered at a time, by that thread or by who has claimed it.
+    """
 
     def __init__(
         self,
@@ -55,6 +60,7 @@ class Scheduler(Generic[Job]):
         self._idle = threading.Condition(self._lock)
         self._working = False
         self._expected = 0
+        self._until = 0.0
         self._closed = False
         self._thread = threading.Thread(target=self._serve, name="scheduler", daemon=True)
         self._thread.start()
@@ -80,8 +86,40 @@ class Scheduler(Generic[Job]):
             if self._closed or self._waiting >= self._max_waiting:
                 return False
             self._queues[later].append((job, texts))
-            self._changed.notify()
+            if not self._working:
+                self._changed.notify()
         return True
+
+    def claim(self, jobs: int, texts: int) -> list[Job] | None:
+        """Let the caller answer jobs that it has at hand, behind all that wait; it must say when it has ``ended``.
+
+        Args:
+            jobs: How many it has.
+            texts: How many texts they have.
+
+        Returns:
+            The jobs that wait; nothing where the engine works, where all would be a full batch or more than the queue
+            may hold, so that the rest of Triton's queue must be seen, or where company is still expected.
+        """
+        with self._lock:
+            waiting = self._waiting + jobs
+            texts += sum(count for queue in self._queues for _, count in queue)
+            if self._closed or self._working or texts >= self._max_texts or waiting > self._max_waiting:
+                return None
+            if waiting < self._expected and time.monotonic() < self._until:
+                return None
+            self._working, self._expected = True, 0
+            return self._take()
+
+    def ended(self, jobs: int) -> None:
+        """Say that a batch of so many jobs has been answered; their clients are expected back."""
+        with self._changed:
+            self._working = False
+            self._expected = min(jobs + self._waiting, self._max_waiting)
+            self._until = time.monotonic() + self._gather_seconds
+            self._idle.notify_all()
+            if self._waiting or self._closed:
+                self._changed.notify()
 
     def pace(self) -> None:
         """Keep the caller, who hands jobs over, for a moment if they could not be begun sooner for it."""
@@ -105,24 +143,27 @@ class Scheduler(Generic[Job]):
     def _serve(self) -> None:
         while batch := self._next():
             self._answer(batch)
-            with self._lock:
-                self._working, self._expected = False, len(batch)
-                self._idle.notify_all()
+            self.ended(len(batch))
 
     def _next(self) -> list[Job]:
         """Wait for a batch; nothing when the scheduler is closed and empty."""
-        until = time.monotonic() + self._gather_seconds
-        with self._lock:
-            while not self._closed:
-                left = until - time.monotonic()
-                if not self._waiting:
+        with self._changed:
+            while self._working or not self._closed:
+                left = self._until - time.monotonic()
+                if self._working or not self._waiting:
                     self._changed.wait()
-                elif self._waiting >= self._expected or left <= 0:
+                elif self._is_complete or left <= 0:
                     break
                 else:
                     self._changed.wait(left)
             self._working, self._expected = True, 0
             return self._take()
+
+    @property
+    def _is_complete(self) -> bool:
+        """Whether nothing is gained by waiting for more."""
+        texts = sum(count for queue in self._queues for _, count in queue)
+        return self._waiting >= self._expected or texts >= self._max_texts
 
     def _take(self) -> list[Job]:
         batch: list[Job] = []

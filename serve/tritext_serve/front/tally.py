@@ -31,7 +31,7 @@ DESCRIPTIONS = {
     "prediction_requests_total": "Requests answered, by outcome",
     "prediction_labels_total": "Texts classified, by label",
     "prediction_truncated_total": "Texts cut at the model's longest input",
-    "prediction_padding_tokens_total": "Padding tokens computed",
+    "prediction_padding_tokens_total": "Padding tokens that dense layers computed",
     "sentiment_score": "Score of the label given",
     "prediction_tokens": "Tokens of a text",
     "prediction_duration_seconds": "Time a request spent in the front, its queue counted",

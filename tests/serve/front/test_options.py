@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tritext_serve.front.long_texts import Limits, LongTexts
-from tritext_serve.front.options import OptionsError, read_options
-from tritext_serve.front.planner import CPU_COSTS
+from tritext_serve.front.options import DEFAULT_PACKED_TOKENS, OptionsError, read_options
+from tritext_serve.front.planner import CPU_COSTS, Costs
 
 MANIFEST = {
     "labels": ["negative", "positive"],
@@ -61,6 +61,13 @@ def test_costs_that_are_not_given_stay_those_of_a_cpu(tmp_path: Path) -> None:
     options = read_options(config(cost_call="1500", cost_token="0.25"), version(tmp_path))
     assert (options.costs.call, options.costs.token) == (1500, 0.25)
     assert (options.costs.text, options.costs.pair) == (CPU_COSTS.text, CPU_COSTS.pair)
+
+
+def test_a_packed_graph_is_planned_by_its_own_costs_in_larger_sub_batches(tmp_path: Path) -> None:
+    directory = version(tmp_path, graph_edits=["first-token", "packed"])
+    options = read_options(config(cost_call="1500"), directory)
+    assert (options.costs, options.max_batch_tokens) == (Costs(call=1500, packed=True), DEFAULT_PACKED_TOKENS)
+    assert read_options(config(max_batch_tokens="100"), directory).max_batch_tokens == 100
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,12 @@ def test_the_same_failing_text_fails_wherever_it_stands(tokenizer: TextTokenizer
     assert set(make(tokenizer, run).classify(["w1", "w1", "w2", "w1"]).failures) == {0, 1, 2, 3}
 
 
+def test_padding_counts_only_where_dense_layers_compute_it(tokenizer: TextTokenizer) -> None:
+    texts = ["w1", "w1 w2 w3"]
+    assert make(tokenizer).classify(texts).padding == 2
+    assert make(tokenizer, costs=Costs(packed=True)).classify(texts).padding == 0
+
+
 def test_nothing_is_run_for_texts_that_nobody_waits_for(tokenizer: TextTokenizer) -> None:
     classifier = Counting()
     pipeline = make(tokenizer, classifier, max_batch_texts=1, costs=Costs(call=ROUND_MICROSECONDS))

@@ -13,14 +13,26 @@ from tritext_serve.front.planner import CPU_COSTS, Costs, fullest_cuts, measure,
 
 lengths = st.lists(st.integers(2, 512), max_size=200)
 few_lengths = st.lists(st.integers(1, 60), min_size=1, max_size=9)
-costs = st.builds(Costs, *[st.floats(0, 2000), st.floats(0, 100), st.floats(0, 100), st.floats(0, 1)])
+costs = st.builds(Costs, *[st.floats(0, 2000), st.floats(0, 100), st.floats(0, 100), st.floats(0, 1)], st.booleans())
+PACKED = Costs(packed=True)
 
 
 def cost(lengths: list[int], batches: list[planner.IndexArray], of: Costs) -> float:
     """What running the batches takes, by the formula itself."""
-    longest = [max(lengths[i] for i in batch) for batch in batches]
-    each = (of.text + of.token * length + of.pair * length**2 for length in longest)
-    return float(sum(of.call + len(batch) * text for batch, text in zip(batches, each, strict=True)))
+    total = 0.0
+    for batch in batches:
+        longest = max(lengths[i] for i in batch)
+        total += of.call + len(batch) * (of.text + of.pair * longest**2)
+        total += of.token * (sum(lengths[i] for i in batch) if of.packed else len(batch) * longest)
+    return total
+
+
+def span(costs: list[float], lanes: int) -> float:
+    """When the last lane ends, each taking the next sub-batch as soon as it is free."""
+    ends = [0.0] * lanes
+    for each in costs:
+        ends[ends.index(min(ends))] += each
+    return max(ends)
 
 
 @given(lengths, st.integers(1, 2000), st.integers(1, 64))
@@ -100,6 +112,31 @@ def test_two_lanes_share_a_batch_that_one_would_run_whole() -> None:
     assert [len(batch) for batch in plan([25] * 12, 384, 64)] == [12]
     assert [len(batch) for batch in plan([25] * 12, 384, 64, lanes=2)] == [6, 6]
     assert [len(batch) for batch in plan([25] * 2, 384, 64, lanes=2)] == [2], "a second call would cost a fifth more"
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_two_lanes_end_together_where_padding_costs_little(seed: int) -> None:
+    lengths = np.random.default_rng(seed).normal(25, 10, 16).clip(4, 60).astype(int).tolist()
+    batches = plan(lengths, 2048, 64, PACKED, lanes=2)
+    longer, shorter = (cost(lengths, [batch], PACKED) for batch in batches)
+    assert longer <= 1.2 * shorter
+
+
+@given(lengths.filter(bool), costs)
+def test_a_call_is_estimated_by_the_formula(lengths: list[int], of: Costs) -> None:
+    assert of.of(lengths) == pytest.approx(cost(lengths, [np.arange(len(lengths))], of))
+
+
+@given(lengths.filter(bool), costs, st.integers(1, 4))
+def test_more_lanes_never_make_the_batch_end_later(lengths: list[int], of: Costs, lanes: int) -> None:
+    shared = [cost(lengths, [batch], of) for batch in plan(lengths, 384, 64, of, lanes)]
+    cheapest = sorted((cost(lengths, [batch], of) for batch in plan(lengths, 384, 64, of)), reverse=True)
+    assert span(shared, lanes) <= span(cheapest, lanes) * (1 + 1e-9)
+
+
+def test_a_packed_graph_takes_texts_together_that_another_would_take_apart() -> None:
+    assert [len(batch) for batch in plan([8, 9, 20, 21, 60], 2048, 64)] == [2, 2, 1]
+    assert [len(batch) for batch in plan([8, 9, 20, 21, 60], 2048, 64, PACKED)] == [4, 1]
 
 
 @pytest.mark.parametrize("count", [16, 32, 64])

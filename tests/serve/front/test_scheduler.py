@@ -73,14 +73,72 @@ def test_it_waits_a_moment_for_the_clients_that_it_has_just_answered() -> None:
     scheduler.admit(1, 1)
     scheduler.admit(2, 1)
     held.go.set()
+    time.sleep(0.02)
+    assert held.batches == [[0]]
+    scheduler.admit(3, 1)
     while len(held.batches) < 2:
         time.sleep(0.001)
-    scheduler.admit(3, 1)
-    time.sleep(0.02)
-    assert held.batches == [[0], [1, 2]]
-    scheduler.admit(4, 1)
     scheduler.close()
-    assert held.batches == [[0], [1, 2], [3, 4]]
+    assert held.batches == [[0], [1, 2, 3]]
+
+
+def test_who_hands_over_a_few_to_an_idle_engine_answers_them_behind_those_that_wait() -> None:
+    held = Held()
+    held.go.set()
+    scheduler: Scheduler[int] = Scheduler(held.answer, max_waiting=9, max_texts=9, gather_seconds=20)
+    assert scheduler.claim(2, 2) == []
+    assert scheduler.admit(0, 1), "what comes meanwhile waits"
+    assert scheduler.claim(1, 1) is None
+    scheduler.ended(2)
+    assert scheduler.claim(1, 1) is None, "the clients of both are awaited"
+    assert scheduler.claim(2, 2) == [0]
+    scheduler.ended(3)
+    assert held.batches == []
+    scheduler.close()
+
+
+def test_what_fills_a_batch_or_the_queue_is_not_answered_by_who_hands_it_over() -> None:
+    held = Held()
+    scheduler: Scheduler[int] = Scheduler(held.answer, max_waiting=3, max_texts=9)
+    assert scheduler.claim(1, 9) is None
+    assert scheduler.claim(4, 4) is None
+    assert scheduler.claim(3, 8) == []
+    scheduler.ended(3)
+    held.go.set()
+    scheduler.close()
+    assert scheduler.claim(1, 1) is None
+
+
+def test_what_waits_while_another_answers_is_taken_up_when_that_has_ended() -> None:
+    held = Held()
+    held.go.set()
+    scheduler: Scheduler[int] = Scheduler(held.answer, max_waiting=9, max_texts=9)
+    assert scheduler.claim(1, 1) == []
+    scheduler.admit(0, 1)
+    time.sleep(0.02)
+    assert held.batches == []
+    scheduler.ended(1)
+    scheduler.close()
+    assert held.batches == [[0]]
+
+
+@settings(max_examples=30, deadline=None)
+@given(sizes=st.lists(st.tuples(st.integers(1, 6), st.integers(1, 4)), min_size=1, max_size=30))
+def test_by_whomever_they_are_answered_it_is_once_and_in_order(sizes: list[tuple[int, int]]) -> None:
+    answered: list[int] = []
+    scheduler: Scheduler[int] = Scheduler(answered.extend, max_waiting=200, max_texts=8, gather_seconds=0.0002)
+    number = 0
+    for jobs, texts in sizes:
+        own = range(number, number := number + jobs)
+        waiting = scheduler.claim(jobs, jobs * texts)
+        if waiting is None:
+            assert all(scheduler.admit(job, texts) for job in own)
+            scheduler.pace()
+            continue
+        answered += [*waiting, *own]
+        scheduler.ended(len(waiting) + jobs)
+    scheduler.close()
+    assert answered == list(range(number))
 
 
 def test_a_lone_client_waits_for_nobody() -> None:

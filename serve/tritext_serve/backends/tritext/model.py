@@ -24,6 +24,11 @@ from tritext_serve.front.tokens import TextTokenizer
 # question is a message to the server and back, which takes as much CPU time as a fortieth of a short text.
 WORTH_ASKING_TEXTS, WORTH_ASKING_SECONDS = 8, 0.25
 NO_PARAMETERS = ("", "{}")
+# More text than that (some 2,000 tokens) is not classified while Triton waits: it would hand over nothing meanwhile, and
+# what there is no room for would be refused late.
+MOST_AT_ONCE_CHARACTERS = 8192
+# A request that Triton hands over that soon after the latest answers was on its way when they were computed.
+ON_ITS_WAY_SECONDS = 0.0005
 ENGINE_DIRECTORY = "engine_directory"
 
 
@@ -40,8 +45,9 @@ class Job:
         error: Why it is refused.
         outcome: What the metrics call its fate.
         background: Whether it lets all others pass.
-        sender: What its answer is sent by.
-        sent: Whether it has been.
+        sender: What its answer is sent by, if it went through the queue.
+        response: Its answer, if it did not.
+        sent: Whether it has been answered.
     """
 
     request: "pb_utils.InferenceRequest"
@@ -53,12 +59,16 @@ class Job:
     outcome: str = "ok"
     background: bool = False
     sender: "pb_utils.InferenceResponseSender | None" = None
+    response: "pb_utils.InferenceResponse | None" = None
     sent: bool = False
 
     def send(self, response):
-        """Send the one answer."""
+        """Give the one answer, by a message of its own or together with those of the other requests at hand."""
         self.sent = True
-        self.sender.send(response, pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+        if self.sender is None:
+            self.response = response
+        else:
+            self.sender.send(response, pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
 
     def refuse(self, outcome, code, message):
         """Answer with an error, and spend no work on its texts."""
@@ -94,16 +104,28 @@ class TritonPythonModel:
         self._scheduler = Scheduler(self._answer, read_max_queue(parameters), options.max_batch_texts)
 
     def execute(self, requests):
-        """Take requests in; each is answered when it has been classified, or at once where it is refused."""
+        """Answer requests at once where they are few and the engine is idle, and put them into the queue otherwise.
+
+        Returns:
+            For each its answer, or nothing where it goes through the queue.
+        """
         started = time.perf_counter()
         jobs = [self._begin(request, started) for request in requests]
-        answers = [self._take_in(job) for job in jobs]
-        refused = [job.outcome for job, answer in zip(jobs, answers, strict=True) if answer is not None]
-        if refused:
-            seconds = time.perf_counter() - started
-            self._tally.count(refused, [seconds] * len(refused), (), self._nothing)
-        self._scheduler.pace()
-        return answers
+        accepted = [job for job in jobs if job.error is None]
+        waiting = self._claim(accepted)
+        if waiting is None:
+            for job in accepted:
+                self._admit(job)
+        self._turn_away([job for job in jobs if job.error is not None], started)
+        if waiting is None:
+            self._scheduler.pace()
+        else:
+            together = [*waiting, *accepted]
+            try:
+                self._answer(together)
+            finally:
+                self._scheduler.ended(len(together))
+        return [job.response for job in jobs]
 
     def _begin(self, request, started):
         """Read a request, unless there is no room for it: what is refused for that must cost next to nothing."""
@@ -113,14 +135,28 @@ class TritonPythonModel:
         job.refuse("rejected", pb_utils.TritonError.UNAVAILABLE, QUEUE_FULL)
         return job
 
-    def _take_in(self, job):
-        """Put a request into the queue, or give the answer that refuses it."""
-        if job.error is None:
-            job.sender = job.request.get_response_sender()
-            if self._scheduler.admit(job, len(job.texts), job.background):
-                return None
+    def _claim(self, jobs):
+        """Give the jobs to be answered now before these, or nothing where these must wait."""
+        texts = [text for job in jobs for text in job.texts]
+        characters = sum(sum(map(len, pair)) for pair in texts) if self._options.pairs else sum(map(len, texts))
+        if not jobs or characters > MOST_AT_ONCE_CHARACTERS:
+            return None
+        return self._scheduler.claim(len(jobs), len(texts))
+
+    def _admit(self, job):
+        """Put a request into the queue, or refuse it."""
+        job.sender = job.request.get_response_sender()
+        if not self._scheduler.admit(job, len(job.texts), job.background):
+            job.sender = None
             job.refuse("rejected", pb_utils.TritonError.UNAVAILABLE, QUEUE_FULL)
-        return pb_utils.InferenceResponse(error=job.error)
+
+    def _turn_away(self, refused, started):
+        """Answer requests that are refused unread or unfit to be read."""
+        for job in refused:
+            job.send(pb_utils.InferenceResponse(error=job.error))
+        if refused:
+            seconds = time.perf_counter() - started
+            self._tally.count([job.outcome for job in refused], [seconds] * len(refused), (), self._nothing)
 
     def _answer(self, jobs):
         """Answer a batch of requests, whatever happens: the scheduler's thread must not end, nor a client wait."""
@@ -138,7 +174,8 @@ class TritonPythonModel:
             self._drop_unwanted(job, started)
         texts = [text for job in jobs for text in job.texts]
         ways = () if all(job.way is self._options.long_texts for job in jobs) else each_text(jobs, "way")
-        overlapping = [arrived < self._latest_ended for arrived in each_text(jobs, "arrived")]
+        on_their_way = self._latest_ended + ON_ITS_WAY_SECONDS
+        overlapping = [arrived < on_their_way for arrived in each_text(jobs, "arrived")]
         outcome = self._pipeline.classify(texts, ways, self._still_wanted(jobs), overlapping)
         columns = Columns(self._builders, outcome.answers)
         start = 0
