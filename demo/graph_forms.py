@@ -1,7 +1,7 @@
 """The forms of one classifier that `make bench` compares: a checkpoint in, ONNX files out. Imports onnx, onnxruntime.
 
 ``compared`` makes what the export promises figures of; ``not_kept`` what was tried beside it. Files lie in one folder,
-and the two int8 exports are real ones: run again, they are found published and cost nothing.
+and the int8 exports are real ones: run again, they are found published and cost nothing.
 """
 
 import tempfile
@@ -19,7 +19,7 @@ from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
 from tritext_export import checkpoint as checkpoints
 from tritext_export.edits.fusion import SLOWER, fuse
-from tritext_export.edits.pipeline import CPU_FUSIONS, edit, fuse_for_cpu, tidy
+from tritext_export.edits.pipeline import CPU_FUSIONS, PACKED, edit, fuse_for_cpu, pack, tidy
 from tritext_export.encoding import IntArray
 from tritext_export.export import export_model
 from tritext_export.graph import export_onnx
@@ -37,6 +37,7 @@ PLAIN = "fp32, plain export"
 DYNAMIC = "int8, default dynamic"
 EDITED = "fp32, edited"
 UNEDITED_INT8 = "int8, chosen, without edits"
+PADDED_INT8 = "int8, chosen, without packed"
 CHOSEN = "int8, chosen"
 ALL, BASIC = ort.GraphOptimizationLevel.ORT_ENABLE_ALL, ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
 # Fusions that the export leaves out, by what the figures call them.
@@ -63,21 +64,23 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Exports:
-    """The checkpoint as it was traced, and the two int8 versions of it that were certified and published.
+    """The checkpoint as it was traced, and the int8 versions of it that were certified and published.
 
     Attributes:
         traced: The plain fp32 file.
         edited: The int8 version.
         unedited: The int8 version without any edit of the graph.
+        padded: The int8 version that computes padding.
     """
 
     traced: Path
     edited: Published
     unedited: Published
+    padded: Published
 
 
 def export_all(source: str, texts: Path, split: Split, folder: Path, progress: Progress) -> Exports:
-    """Trace the checkpoint and export it to int8 with and without the edits of the graph.
+    """Trace the checkpoint and export it to int8 with, without, and with all but one of the edits of the graph.
 
     Raises:
         ExportError: an export is refused.
@@ -96,7 +99,7 @@ def export_all(source: str, texts: Path, split: Split, folder: Path, progress: P
             ),
             progress,
         )
-        for name, without in (("edited", ()), ("unedited", EDITS))
+        for name, without in (("edited", ()), ("unedited", EDITS), ("padded", (PACKED,)))
     ]
     progress.step("tracing the plain export")
     traced = folder / "plain"
@@ -113,6 +116,7 @@ def compared(exports: Exports) -> Iterator[tuple[str, Form]]:
     for name in EDITS:
         yield f"fp32, without {name}", Form(_edited(traced, name))
     yield UNEDITED_INT8, Form(classifier_of(exports.unedited))
+    yield PADDED_INT8, Form(classifier_of(exports.padded))
     yield CHOSEN, Form(classifier_of(exports.edited))
 
 
@@ -146,7 +150,10 @@ def _edited(traced: Path, without: str = "") -> Path:
     path = traced.with_name(f"edited-without-{without or 'nothing'}.onnx")
     model = ir.from_proto(onnx.load(traced))
     edit(model, {without})
-    ir.save(model if without == CPU_FUSIONS else fuse_for_cpu(model), path)
+    model = model if without == CPU_FUSIONS else fuse_for_cpu(model)
+    if without != PACKED:
+        pack(model)
+    ir.save(model, path)
     return path
 
 

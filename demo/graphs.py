@@ -21,7 +21,19 @@ import onnxruntime as ort
 from rich.console import Console
 from rich.table import Table
 
-from graph_forms import CHOSEN, DYNAMIC, PLAIN, UNEDITED_INT8, Exports, Form, compared, export_all, not_kept
+from graph_forms import (
+    CHOSEN,
+    DYNAMIC,
+    PADDED_INT8,
+    PLAIN,
+    UNEDITED_INT8,
+    Exports,
+    Form,
+    compared,
+    export_all,
+    not_kept,
+)
+from graph_queues import measure_queues
 from tritext_export.certificate import Activation, probabilities
 from tritext_export.commands.console import ConsoleProgress
 from tritext_export.cost import Batch, Costs, Ratio, feeds, length_sorted, open_session, time_sessions
@@ -34,14 +46,12 @@ from tritext_export.request import Progress
 from tritext_export.roofline import Operations, count_operations, measure_peak
 from tritext_export.session import ExportedTokenizer
 from tritext_export.sources import read_json
-from tritext_serve.front.planner import padding, plan
 
 Doubles = npt.NDArray[np.float64]
 # Texts a batch, most texts measured, and batches a session runs before it is the next one's turn.
 SETTINGS = ((16, 240, 1), (1, 96, 16))
 NEIGHBOURS = 32
 CALIBRATION_TEXTS = 128
-BUDGET, QUEUES = 400, (8, 16, 64)
 
 
 @dataclass(frozen=True)
@@ -100,7 +110,9 @@ def main(arguments: Sequence[str]) -> None:
     }
     peak = max(peak, measure_peak())
     report = figures(forms, labels, costs)
-    report |= roofline(exports, material, costs, peak) | {"padding": padding_shares([len(e) for e in material.encoded])}
+    report |= roofline(exports, material, costs, peak)
+    files = {name: forms[form].path for name, form in (("padded", PADDED_INT8), ("packed", CHOSEN))}
+    report["queues"] = measure_queues(files, material.encoded, material.pad_token_id, progress)
     show(console, report)
     if args.json:
         args.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
@@ -169,21 +181,6 @@ def roofline(exports: Exports, material: Material, costs: Mapping[int, Costs], p
     return {"peak": peak, "operations": _operations(whole, needed, material), "roofline": shares}
 
 
-def padding_shares(lengths: Sequence[int]) -> dict[str, dict[str, float]]:
-    """Count padding as a share of all tokens, where queues of some lengths are planned as the front plans them."""
-    chance = np.random.default_rng(0)
-    spread = chance.gamma(4.0, np.where(chance.random(4096) < 0.8, 25, 180) / 4)
-    mixes = {"these texts": np.array(lengths), "80 % 25, 20 % 180 tokens": np.clip(spread, 3, 512).astype(int)}
-    shares: dict[str, dict[str, float]] = {}
-    for name, mix in mixes.items():
-        drawn = chance.permutation(mix)
-        for queue in QUEUES:
-            groups = [drawn[i : i + queue].tolist() for i in range(0, len(drawn), queue)]
-            wasted = sum(padding(group, plan(group, BUDGET, queue)) for group in groups)
-            shares.setdefault(name, {})[str(queue)] = wasted / (wasted + float(mix.sum()))
-    return shares
-
-
 def show(console: Console, report: Mapping[str, Any]) -> None:
     """Print the figures for a person."""
     columns = (
@@ -220,9 +217,18 @@ def show(console: Console, report: Mapping[str, Any]) -> None:
             f"{_say(report['unedited int8 to default dynamic'][size])} times default dynamic; "
             f"{share['of the edited graph']:.0%} of the roofline ({report['peak'] / 1e9:.0f} GOP/s a core)"
         )
-    for mix, shares in report["padding"].items():
-        said = ", ".join(f"{share:.1%} in queues of {queue}" for queue, share in shares.items())
-        console.print(f"padding under {BUDGET} tokens a batch, {mix}: {said}")
+    _show_queues(console, report["queues"])
+
+
+def _show_queues(console: Console, mixes: Mapping[str, Any]) -> None:
+    for mix, queues in mixes.items():
+        console.print(f"\nThe chosen int8, {mix}, planned as the front plans:")
+        for queue, figures in queues.items():
+            times, tokens = _say(figures["padded to packed"]), figures["computed / real tokens"]
+            console.print(
+                f"{queue:>3} texts queued: {figures['milliseconds']['packed']:.2f} ms a text; with padding, "
+                f"{tokens:.2f} tokens a real one, {times} times that"
+            )
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:

@@ -13,8 +13,10 @@ from tests.conftest import ROOT, load_json
 from tests.families import TEXTS, make_family
 from tritext_export.labelled import Example, split_of, write_tsv
 
-FORMS = {"fp32, plain export", "int8, default dynamic", "fp32, edited", "int8, chosen, without edits", "int8, chosen"}
-ABLATIONS = {f"fp32, without {edit}" for edit in ("settled-shapes", "narrow-mask", "first-token", "cpu-fusions")}
+INT8 = {"int8, chosen", "int8, chosen, without edits", "int8, chosen, without packed"}
+FORMS = {"fp32, plain export", "int8, default dynamic", "fp32, edited", *INT8}
+EDITS = ("settled-shapes", "narrow-mask", "first-token", "cpu-fusions", "packed")
+ABLATIONS = {f"fp32, without {edit}" for edit in EDITS}
 NOT_KEPT = {
     "fp32, BiasGelu fused",
     "fp32, int32 inputs",
@@ -87,7 +89,7 @@ def test_exact_forms_keep_every_label_and_certified_ones_do_not_look_at_their_ne
             assert forms[name]["agreement"] == 1
             assert forms[name]["unstable"] == 0
             assert forms[name]["difference"] < 1e-4
-    for name in ("int8, chosen", "int8, chosen, without edits"):
+    for name in INT8:
         assert forms[name]["unstable"] == 0
         assert forms[name]["agreement"] == 1, "fewer than 200 texts: one label is more than the limits allow"
 
@@ -101,9 +103,13 @@ def test_the_roofline_counts_no_work_that_the_edits_save(report: tuple[str, dict
 
 
 @pytest.mark.slow
-def test_a_longer_queue_leaves_less_padding(report: tuple[str, dict[str, Any]]) -> None:
-    shares = report[1]["padding"]["80 % 25, 20 % 180 tokens"]
-    assert 0 < shares["64"] < shares["16"] < shares["8"] < 1
+def test_queues_are_measured_with_and_without_padding(report: tuple[str, dict[str, Any]]) -> None:
+    queues = report[1]["queues"]["80 % of 25, 20 % of 180 tokens"]
+    assert queues["1"]["computed / real tokens"] == 1
+    assert queues["8"]["computed / real tokens"] > queues["64"]["computed / real tokens"] > 1
+    for figures in queues.values():
+        assert 0 < figures["padded to packed"]["low"] <= figures["padded to packed"]["high"]
+    assert "64 texts queued" in report[0]
 
 
 def test_a_source_that_is_not_there_is_named_without_a_trace(texts: Path, tmp_path: Path) -> None:

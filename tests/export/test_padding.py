@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.families import FAMILIES, make_family
 from tritext_export import checkpoint
-from tritext_export.edits.pipeline import edit, fuse_for_cpu
+from tritext_export.edits.pipeline import edit, fuse_for_cpu, pack
 from tritext_export.graph import export_onnx
 from tritext_export.sources import resolve
 
@@ -51,11 +51,13 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     loaded = checkpoint.load(resolve(str(directory)))
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
-    # As the published configuration asks, of the graph that is published: edited and fused.
+    # As the published configuration asks, of the graph that is published: edited, fused and packed.
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     model = ir.from_proto(onnx.load(export_onnx(loaded, directory, opset=17)))
     assert "first-token" in edit(model)
-    data = ir.to_proto(fuse_for_cpu(model)).SerializeToString()
+    fused = fuse_for_cpu(model)
+    assert pack(fused)
+    data = ir.to_proto(fused).SerializeToString()
     return Exported(ort.InferenceSession(data, options), loaded.model.config.vocab_size)
 
 

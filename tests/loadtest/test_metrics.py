@@ -39,7 +39,8 @@ prediction_queue_seconds_sum{model="m",version="1"} 0.2
 prediction_duration_seconds_sum{model="m",version="1"} 0.6
 """
     found = parse(EXPOSITION + front, ["m"])["m"]
-    assert (found.batch_size, found.milliseconds("queue")) == (10, pytest.approx(5))
+    assert found.batch_size == 10
+    assert found.milliseconds("queue") == pytest.approx(5)
     assert found.milliseconds("compute") == pytest.approx(10)
     assert found.requests == 40
 

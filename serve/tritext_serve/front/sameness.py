@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,7 @@ class Sharing:
     origins: IndexArray
 
 
-def share(keys: Sequence[Hashable], known: Mapping[Hashable, int], may_copy: Sequence[bool] = ()) -> Sharing | None:
+def share(keys: Sequence[Hashable], known: Mapping[Any, int], may_copy: Sequence[bool] = ()) -> Sharing | None:
     """Find texts that are the same as an earlier one of the batch, or as one that is known.
 
     Args:

@@ -7,6 +7,7 @@ this module empties. Then Triton's own queue stays empty and this one is bounded
 leaves requests lying for half a second when they arrive while its only instance is busy (docs/performance.md).
 """
 
+import math
 import threading
 import time
 from collections import deque
@@ -21,9 +22,10 @@ DEFAULT_MAX_QUEUE = 256
 # Triton's own words for a full queue, by which clients know it.
 QUEUE_FULL = "Exceeds maximum queue size: send again later, or fewer requests at a time"
 
-# How long an idle engine waits for the requests that usually follow on answers. Clients that send one request after
-# another come back together, and one batch of them costs less than one for the first and another for the rest.
-GATHER_SECONDS = 0.002
+# How long an idle engine waits, from the first request on, for those that usually follow on answers, and how long after
+# answers they are expected at all. Clients that send one request after another come back together, and one batch of
+# them costs less than one for the first and another for the rest.
+GATHER_SECONDS, EXPECTED_SECONDS = 0.002, 0.02
 # How long Triton is kept from handing over more while the engine works, and while company is waited for: many requests
 # in one message cost less than one by one (docs/performance.md). A refused one waits as long.
 PACE_WORKING_SECONDS, PACE_GATHERING_SECONDS = 0.005, 0.0005
@@ -48,7 +50,7 @@ class Scheduler(Generic[Job]):
             answer: Answers a batch of jobs, and must not raise.
             max_waiting: Most jobs in the queue, those that are being answered not counted.
             max_texts: Most texts in a batch; a job with more comes alone.
-            gather_seconds: Longest wait for company, counted from the last answers.
+            gather_seconds: Longest wait for company.
         """
         self._answer = answer
         self._max_waiting = max_waiting
@@ -60,7 +62,7 @@ class Scheduler(Generic[Job]):
         self._idle = threading.Condition(self._lock)
         self._working = False
         self._expected = 0
-        self._until = 0.0
+        self._ended, self._until = -math.inf, math.inf
         self._closed = False
         self._thread = threading.Thread(target=self._serve, name="scheduler", daemon=True)
         self._thread.start()
@@ -106,7 +108,7 @@ class Scheduler(Generic[Job]):
             texts += sum(count for queue in self._queues for _, count in queue)
             if self._closed or self._working or texts >= self._max_texts or waiting > self._max_waiting:
                 return None
-            if waiting < self._expected and time.monotonic() < self._until:
+            if waiting < self._expected and self._patience() > 0:
                 return None
             self._working, self._expected = True, 0
             return self._take()
@@ -116,7 +118,7 @@ class Scheduler(Generic[Job]):
         with self._changed:
             self._working = False
             self._expected = min(jobs + self._waiting, self._max_waiting)
-            self._until = time.monotonic() + self._gather_seconds
+            self._ended, self._until = time.monotonic(), math.inf
             self._idle.notify_all()
             if self._waiting or self._closed:
                 self._changed.notify()
@@ -149,15 +151,21 @@ class Scheduler(Generic[Job]):
         """Wait for a batch; nothing when the scheduler is closed and empty."""
         with self._changed:
             while self._working or not self._closed:
-                left = self._until - time.monotonic()
                 if self._working or not self._waiting:
                     self._changed.wait()
-                elif self._is_complete or left <= 0:
+                elif self._is_complete or (left := self._patience()) <= 0:
                     break
                 else:
                     self._changed.wait(left)
             self._working, self._expected = True, 0
             return self._take()
+
+    def _patience(self) -> float:
+        """Seconds to wait for company yet; the first who asks since the latest answers begins the wait."""
+        now = time.monotonic()
+        if self._until == math.inf:
+            self._until = now + self._gather_seconds if now < self._ended + EXPECTED_SECONDS else now
+        return self._until - now
 
     @property
     def _is_complete(self) -> bool:

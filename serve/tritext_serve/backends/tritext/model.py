@@ -24,7 +24,7 @@ from tritext_serve.front.tokens import TextTokenizer
 # question is a message to the server and back, which takes as much CPU time as a fortieth of a short text.
 WORTH_ASKING_TEXTS, WORTH_ASKING_SECONDS = 8, 0.25
 NO_PARAMETERS = ("", "{}")
-# More text than that (some 2,000 tokens) is not classified while Triton waits: it would hand over nothing meanwhile, and
+# More text than that (some 2,000 tokens) is not classified while Triton waits: it hands nothing over meanwhile, and
 # what there is no room for would be refused late.
 MOST_AT_ONCE_CHARACTERS = 8192
 # A request that Triton hands over that soon after the latest answers was on its way when they were computed.
