@@ -5,11 +5,12 @@ latencies, so the bounds here are wide.
 """
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.e2e.flood import Answered, flood, percentile
-from tests.e2e.raw import infer, text_input
+from tests.e2e.raw import infer, output, text_input
 from tritext_serve.server import Server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -58,3 +59,23 @@ def test_a_lone_clients_requests_are_not_forgotten(server: Server) -> None:
         assert infer(server.http_url, "sentiment_naive", [text_input(text)])[0] == 200
         seconds.append(time.perf_counter() - started)
     assert sum(each > 0.4 for each in seconds) <= 0.03 * len(seconds)
+
+
+def test_whoever_answers_and_with_whom_each_request_gets_its_own_answer(server: Server) -> None:
+    """Few are answered at once, full batches through the queue, with refused and background requests among them."""
+
+    def ask(number: int) -> tuple[int, object]:
+        texts = [TEXTS[(number + place) % len(TEXTS)] for place in range(64 if number % 16 == 5 else 1 + number % 7)]
+        parameters = {"background": number % 3 == 0} if number % 8 != 3 else {"background": "perhaps"}
+        status, answer = infer(server.http_url, "sentiment", [text_input(*texts)], parameters=parameters)
+        return status, output(answer, "score") if status == 200 else answer["error"]
+
+    alone = [ask(number) for number in range(48)]
+    with ThreadPoolExecutor(12) as pool:
+        together = list(pool.map(ask, range(48)))
+    for number, (expected, given) in enumerate(zip(alone, together, strict=True)):
+        assert expected[0] == given[0] == (400 if number % 8 == 3 else 200)
+        if given[0] == 200:
+            assert given[1] == pytest.approx(expected[1], abs=1e-4)
+        else:
+            assert "background is 'perhaps'" in str(given[1])
