@@ -130,10 +130,10 @@ def not_kept(exports: Exports, calibration: Sequence[Mapping[str, IntArray]]) ->
     traced = exports.traced
     for name, fusions in LEFT_OUT.items():
         path = _fused_too(traced, name, fusions)
-        if _operators(path) != _operators(_edited(traced)):  # or else the fusion found nothing in this graph
+        if _operators(path) != _operators(_edited(traced, PACKED)):  # or else the fusion found nothing in this graph
             yield f"fp32, {name} fused", Form(path)
     yield "fp32, int32 inputs", Form(_narrow_inputs(traced))
-    edited = _edited(traced)
+    edited = _edited(traced, PACKED)
     yield "int8, dynamic on the edited graph", Form(_dynamic(edited))
     yield "int8, static QDQ", Form(_static(edited, calibration), ALL)
     yield "int8, SmoothQuant", Form(_smooth(edited, calibration))

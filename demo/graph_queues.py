@@ -31,13 +31,14 @@ Numbers = npt.NDArray[np.float64]
 
 
 def measure_queues(
-    files: Mapping[str, Path], encoded: Sequence[Encoded], pad_token_id: int, progress: Progress
+    files: Mapping[str, Path], encoded: Sequence[Encoded], longest: int, pad_token_id: int, progress: Progress
 ) -> dict[str, dict[str, Any]]:
     """Run both forms on queues of every length.
 
     Args:
         files: The ONNX files ``padded`` and ``packed``.
         encoded: The texts.
+        longest: Most tokens that the model takes.
         pad_token_id: What fills a row up.
         progress: Where to tell how far it is.
 
@@ -46,7 +47,7 @@ def measure_queues(
         of both, and how many times as much the padded one costs.
     """
     sessions = {name: open_session(files[name]) for name in PLANS}
-    mixes = {"these texts": list(encoded), MIXED: _mixed(encoded)}
+    mixes = {"these texts": list(encoded), MIXED: _mixed(encoded, longest)}
     work = [(mix, queue) for mix in mixes for queue in QUEUES]
     found: dict[str, dict[str, Any]] = {mix: {} for mix in mixes}
     for mix, queue in progress.track(work, len(work), "measuring queues"):
@@ -68,12 +69,12 @@ def _queues(texts: Sequence[Encoded], queue: int) -> list[list[Encoded]]:
     return [[texts[i] for i in drawn[start : start + queue]] for start in range(0, len(drawn), queue)]
 
 
-def _mixed(encoded: Sequence[Encoded]) -> list[Encoded]:
+def _mixed(encoded: Sequence[Encoded], longest: int) -> list[Encoded]:
     """Cut and join the texts to lengths of another mix; what a text costs hangs on its length alone."""
     chance = np.random.default_rng(0)
-    lengths = np.clip(chance.gamma(4.0, np.where(chance.random(1024) < 0.8, 25, 180) / 4), 3, 512).astype(int)
+    lengths = np.clip(chance.gamma(4.0, np.where(chance.random(1024) < 0.8, 25, 180) / 4), 3, longest).astype(int)
     ids = [number for text in encoded for number in text.ids]
-    starts = chance.integers(0, max(1, len(ids) - 512), len(lengths))
+    starts = chance.integers(0, max(1, len(ids) - longest), len(lengths))
     rows = [
         np.resize(ids[start : start + length], length).tolist() for start, length in zip(starts, lengths, strict=True)
     ]

@@ -63,12 +63,14 @@ class Material:
         calibration: Others, for what must see texts beforehand.
         pad_token_id: What fills a row up.
         activation: What turns logits into probabilities.
+        longest: Most tokens of a text.
     """
 
     encoded: Sequence[Encoded]
     calibration: Sequence[Encoded]
     pad_token_id: int
     activation: Activation
+    longest: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def main(arguments: Sequence[str]) -> None:
     report = figures(forms, labels, costs)
     report |= roofline(exports, material, costs, peak)
     files = {name: forms[form].path for name, form in (("padded", PADDED_INT8), ("packed", CHOSEN))}
-    report["queues"] = measure_queues(files, material.encoded, material.pad_token_id, progress)
+    report["queues"] = measure_queues(files, material.encoded, material.longest, material.pad_token_id, progress)
     show(console, report)
     if args.json:
         args.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
@@ -121,11 +123,16 @@ def main(arguments: Sequence[str]) -> None:
 def read_material(exports: Exports, texts: Path, split: Split) -> Material:
     """Tokenise the texts with the published tokenizer."""
     manifest = read_json(exports.edited.directory / "manifest.json")
-    tokenizer = ExportedTokenizer(exports.edited.directory / "tokenizer.json", int(manifest["max_length"]))
+    longest = int(manifest["max_length"])
+    tokenizer = ExportedTokenizer(exports.edited.directory / "tokenizer.json", longest)
     found = read_examples(texts)
     chosen, others = (select(found, s) for s in (split, CALIBRATION[split]))
     return Material(
-        tokenizer.encode(chosen), tokenizer.encode(others), int(manifest["pad_token_id"]), manifest["activation"]
+        tokenizer.encode(chosen),
+        tokenizer.encode(others),
+        int(manifest["pad_token_id"]),
+        manifest["activation"],
+        longest,
     )
 
 
