@@ -17,6 +17,8 @@ from tritext_loadtest.metrics import Reading, parse
 METRICS_PORT = 8002
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 PERIOD_SECONDS = 1.0
+# A front brings its counters up to date once a second: the first and the last sample wait for that.
+SETTLE_SECONDS = 1.2
 _TIMEOUT_SECONDS = 2.0
 MIB = 1024.0**2
 
@@ -77,6 +79,7 @@ class Watch:
 
     def start(self) -> None:
         """Take the first sample, then one a second."""
+        time.sleep(SETTLE_SECONDS)
         self.samples.append(self._sample())
         self._thread.start()
 
@@ -84,6 +87,7 @@ class Watch:
         """Take the last sample."""
         self._over.set()
         self._thread.join()
+        time.sleep(SETTLE_SECONDS)
         self.samples.append(self._sample())
 
     def _run(self) -> None:
