@@ -1,7 +1,7 @@
 """Ten times the load that the server can take: what it accepts it answers soon and rightly, and it grows no larger.
 
-With ``-s`` it prints the figures of docs/performance.md; no latency is asserted, since what a shared machine's neighbours
-take away shows there first.
+With ``-s`` it prints the figures of docs/performance.md; no latency is asserted, since what a shared machine's
+neighbours take away shows there first.
 """
 
 import time
