@@ -51,6 +51,7 @@ def main(arguments: Sequence[str]) -> None:
     sys.stdout.write(text)
     for path, content in ((args.markdown, text), (args.json, json.dumps(report, indent=1) + "\n")):
         if path:
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content, encoding="utf-8")
 
 

@@ -20,7 +20,7 @@ from tritext_loadtest.expectations import Expected, read_expectations
 from tritext_loadtest.metrics import Counters
 from tritext_loadtest.statistics import percentile
 from tritext_loadtest.texts import Item
-from tritext_loadtest.watch import scrape
+from tritext_loadtest.watch import SETTLE_SECONDS, scrape
 from tritext_serve.server import Server
 
 CLIENT = Path(__file__).with_name("gpu_client.py")
@@ -38,7 +38,7 @@ class Busy:
         front: Cores that the busiest front process used; its Python can use one.
         client: Cores that the busiest client process used; likewise.
         machine: Share of all cores in use, by the server and the clients.
-        queue: Milliseconds that a request waited, by Triton's metrics; None where they say nothing.
+        queue: Milliseconds that a request waited, in Triton and in the front; None where the metrics say nothing.
         compute: Milliseconds that it took from then on.
     """
 
@@ -105,18 +105,24 @@ def load(server: Server, order: Order, tokens: int, processes: int) -> Load:
     try:
         for client in clients:
             client.expect()
-        tree = _cpu(server.pid)
-        before, started = scrape(server.metrics_url, [order.model]).get(order.model), time.perf_counter()
+        before = _settled(server, order.model)
+        tree, started = _cpu(server.pid), time.perf_counter()
         for client in clients:
             client.go()
         said = [client.expect() for client in clients]
         seconds = time.perf_counter() - started
         used = {pid: spent - tree.get(pid, 0.0) for pid, spent in _cpu(server.pid).items()}
-        after = scrape(server.metrics_url, [order.model]).get(order.model)
+        after = _settled(server, order.model)
     finally:
         for client in clients:
             client.stop()
     return _conclude(order, tokens, said, (server.pid, used), seconds, (before, after))
+
+
+def _settled(server: Server, model: str) -> Counters | None:
+    """Read a front's counters once it has brought them up to date, which it does once a second."""
+    time.sleep(SETTLE_SECONDS)
+    return scrape(server.metrics_url, [model]).get(model)
 
 
 def _conclude(

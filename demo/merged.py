@@ -4,7 +4,6 @@ Usage: python demo/merged.py OUTPUT [--source demo/sentiment]
 """
 
 import argparse
-import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -34,10 +33,11 @@ def write(source: str, output: Path) -> None:
         return
     loaded = checkpoint.load(resolve(source))
     output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent) as draft:
+    with tempfile.TemporaryDirectory(dir=output.parent) as folder:
+        draft = Path(folder) / output.name
         loaded.model.save_pretrained(draft, safe_serialization=True)
         loaded.tokenizer.save_pretrained(draft)
-        shutil.copytree(draft, output)
+        draft.rename(output)  # at once: whoever finds the folder finds all of it
 
 
 if __name__ == "__main__":

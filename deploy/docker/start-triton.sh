@@ -17,7 +17,7 @@ case ${TRITEXT_ALLOW_UNCERTIFIED:-} in
         exit 1
         ;;
 esac
-python3 -m tritext_serve.triton_image ${allow:+"$allow"} --model-repository=/models "$@"
+python3 -P -m tritext_serve.triton_image ${allow:+"$allow"} --model-repository=/models "$@"
 
 closed=shared-memory,model-config,model-repository,statistics,trace,logging
 lock=$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')

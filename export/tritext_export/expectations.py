@@ -1,6 +1,7 @@
 """What a served version must answer: the certificate's comparison in, ``expectations.json`` out.
 
-A load test holds every answer against it. It knows texts by a hash only, so it tells nobody what was certified.
+A load test holds every answer against it. It knows texts by a hash only: who has a text can ask for
+its label, but the texts are not in it.
 """
 
 import hashlib

@@ -103,9 +103,8 @@ def _standing(request: ExportRequest, source: Source) -> Published | None:
     if any(manifest.get(key) != value for key, value in now.items()):
         return None
     directory = request.repository / request.name / str(version)
-    if (
-        not _intact(request.repository, manifest) or not (directory / EXPECTATIONS_FILE).is_file()
-    ):  # of an older tritext
+    of_an_older_tritext = not (directory / EXPECTATIONS_FILE).is_file()
+    if of_an_older_tritext or not _intact(request.repository, manifest):
         return None
     try:
         certificate = Certificate.from_json(read_json(directory / "certificate.json"))

@@ -19,6 +19,7 @@ _TOOLS = (
     "onnx",
     "onnx-ir",
     "onnxruntime",
+    "onnxruntime-gpu",
     "peft",
     "tokenizers",
 )

@@ -2,13 +2,13 @@
 
 ::
 
-    LoadTestError                every refusal below; the command prints it and exits 1
+    LoadTestError                every refusal below, which the command prints; `loadtest` exits 2, others 1
     ├── TextsError               the file of texts cannot be used
     ├── ServerNotFoundError      no process of this machine listens at the address
     ├── ExpectationsError        what the served version must answer is not known
     ├── SLOError                 the file of objectives cannot be used
     ├── ScenarioError            a load of that form cannot be made
-    └── GeneratorError           the processes that make the load broke off
+    └── GeneratorError           the processes that make the load broke off; `loadtest` exits 3
 """
 
 

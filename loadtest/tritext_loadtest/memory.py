@@ -42,7 +42,7 @@ def growths(samples: Sequence[Sample]) -> tuple[Growth, ...]:
 
 def came_and_went(samples: Sequence[Sample]) -> int:
     """Count the server's processes that did not live all the while."""
-    if not samples:
+    if len(samples) < 2:
         return 0
     seen = {process.pid for sample in samples for process in sample.processes}
     return len(seen) - len(growths(samples))

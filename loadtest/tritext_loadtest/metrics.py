@@ -1,7 +1,7 @@
 """A server's metrics: an exposition in, the counters of some models out; two of those in, their difference out.
 
-A tritext front holds the queue and forms the batches itself, so what it says of them takes the place of what Triton
-says, which only sees requests handed on.
+A tritext front forms the batches itself, so what it says of them takes the place of what Triton says, which only sees
+requests handed on. Requests wait in two queues, one after the other: Triton's, and behind it the front's own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ class Counters:
         failures: Refused or failed.
         texts: Texts, or for a classifier rows.
         batches: Times that its backend ran.
-        queue: Waiting for a batch and an instance.
+        queue: Waiting for a batch and an instance, in Triton and then in the front.
         input: Preparing inputs.
         compute: Inferring.
         output: Preparing outputs.
@@ -102,8 +102,9 @@ def _add(found: dict[str, Counters], model: str, field: str, value: float) -> No
 
 
 def _as_the_front_says(triton: Counters, front: Counters | None) -> Counters:
-    """Put a front's own figures in; it counts a request's whole time, of which all but the queue is computing."""
+    """Put a front's own figures in; it counts from when Triton hands a request on: its queue, and computing."""
     if front is None:
         return triton
     computing = max(0.0, front.compute - front.queue)
-    return Counters(triton.requests, triton.failures, front.texts, front.batches, front.queue, compute=computing)
+    queue = triton.queue + front.queue
+    return Counters(triton.requests, triton.failures, front.texts, front.batches, queue, compute=computing)

@@ -69,17 +69,17 @@ class Writer:
         self._records = records_path(folder, index).open("w", encoding="utf-8", buffering=1)
         self._notes = notes_path(folder, index).open("w", encoding="utf-8", buffering=1)
         self._noted: dict[str, int] = {}
-        self._said: set[str] = set()
+        self._said: set[tuple[str, str]] = set()
 
     def record(self, record: Record) -> None:
         """Write a request down."""
         self._records.write(record.to_line())
 
     def note(self, kind: str, words: str, **more: Any) -> None:
-        """Write something rare down, once, and not more than twenty of a kind."""
-        if words in self._said or self._noted.get(kind, 0) >= MOST_NOTES:
+        """Write something rare down, each words of a kind once, and not more than twenty of a kind."""
+        if (kind, words) in self._said or self._noted.get(kind, 0) >= MOST_NOTES:
             return
-        self._said.add(words)
+        self._said.add((kind, words))
         self._noted[kind] = self._noted.get(kind, 0) + 1
         self._notes.write(json.dumps({"kind": kind, "words": words} | more) + "\n")
 

@@ -158,16 +158,16 @@ def conclude(subject: Subject, plan: Plan, run: Run, limits: Mapping[str, float]
     if run.interrupted:
         seconds = min(seconds, max((record.intended for record in run.ledger.records), default=0.0))
     totals = run.ledger.totals(seconds)
-    memory = growths(run.samples)
+    memory, restarted = growths(run.samples), came_and_went(run.samples)
     return Result(
         subject=subject,
         totals=totals,
-        checks=check(limits, _figures(totals, memory)),
+        checks=check(limits, _figures(totals, memory, restarted)),
         course=tuple(run.ledger.course(seconds)),
         served=served(run.samples, run.origin),
         served_totals=_between(run.samples[0], run.samples[-1]),
         memory=memory,
-        restarted=came_and_went(run.samples),
+        restarted=restarted,
         wrong=tuple(run.noted("wrong")),
         errors=tuple(str(n["words"]) for kind in ("failed", "late", "rejected") for n in run.noted(kind)),
         generator_cores=run.generator_cpu / max(1.0, totals.seconds),
@@ -177,7 +177,8 @@ def conclude(subject: Subject, plan: Plan, run: Run, limits: Mapping[str, float]
     )
 
 
-def _figures(totals: Totals, memory: Sequence[Growth]) -> dict[str, float | None]:
+def _figures(totals: Totals, memory: Sequence[Growth], restarted: int) -> dict[str, float | None]:
+    """Give what the objectives limit; where a process came or went its memory went with it, and no slope shows that."""
     latency = totals.latency
     return {
         "p50_ms": latency.p50 if latency else None,
@@ -186,7 +187,7 @@ def _figures(totals: Totals, memory: Sequence[Growth]) -> dict[str, float | None
         "error_rate": totals.error_rate if totals.requests else None,
         "rejected_share": totals.rejected_share if totals.requests else None,
         "label_mismatch": float(totals.wrong) if totals.answered_texts else None,
-        "rss_slope_mib_per_100k": worst_slope(memory),
+        "rss_slope_mib_per_100k": None if restarted else worst_slope(memory),
     }
 
 

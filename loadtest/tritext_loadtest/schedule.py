@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 from tritext_loadtest.scenarios import Phase
 
+# The most that anybody draws at once into a list; a longer load says nothing more.
+MOST_MOMENTS = 1_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Arrival:

@@ -73,16 +73,17 @@ def carry_out(plan: Plan, key: str | None, web: int, make_watch: MakeWatch, tell
         plan.write(folder)
         ledger, reader = Ledger(), Reader(folder, plan.processes)
         watch = make_watch(lambda: ledger.answered_texts)
-        with _Processes(folder, plan, key, web) as processes:
-            watch.start()
-            try:
+        watch.start()  # before anything is sent: the first sample is of a server at rest
+        try:
+            with _Processes(folder, plan, key, web) as processes:
                 interrupted = _follow(processes, lambda: ledger.add(reader.records()), lambda: tell(ledger), plan)
-            finally:
-                watch.stop()
+        finally:
+            watch.stop()
         ledger.add(reader.records())
         notes = tuple(reader.notes())
-        _require_sound(processes, notes, ledger)
-    origin = min((note["origin"] for note in notes if note["kind"] == "start"), default=0.0)
+        if not interrupted:  # who is ended may not get as far as saying so
+            _require_sound(processes, notes, ledger)
+    origin = min((note["origin"] for note in notes if note["kind"] == "start"), default=watch.samples[0].clock)
     return Run(ledger, notes, tuple(watch.samples), origin, interrupted)
 
 

@@ -125,7 +125,7 @@ def _read(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RepositoryError(f"{path.name}: {error.strerror or error}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RepositoryError(f"{path.name}: not valid JSON: {error}") from error
     if not isinstance(content, dict):
         raise RepositoryError(f"{path.name}: holds a {type(content).__name__}, not an object")

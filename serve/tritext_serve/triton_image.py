@@ -33,7 +33,7 @@ from tritonclient.grpc import model_config_pb2
 
 from tritext_serve.certified import doubts
 from tritext_serve.errors import RepositoryError
-from tritext_serve.model_config import ENGINE_BACKEND, FRONT_BACKEND, parse
+from tritext_serve.model_config import ENGINE_BACKEND, FRONT_BACKEND, STAGED_PARAMETERS, parse
 from tritext_serve.repository import PLAN_BACKEND, PLAN_FILE, scan
 
 if TYPE_CHECKING:
@@ -80,6 +80,9 @@ def read(text: str, path: str) -> "ModelConfig":
             f"{path}: backend {config.backend or config.platform!r}: only models of {', '.join(BACKENDS)} have "
             "certificates"
         )
+    told = [key for key in STAGED_PARAMETERS if key in config.parameters]
+    if told:
+        raise RepositoryError(f"{path}: {told[0]} is a word of the embedded server's own: take it out")
     if config.backend == PLAN_BACKEND and config.default_model_filename not in ("", PLAN_FILE):
         raise RepositoryError(f"{path}: {config.default_model_filename!r} instead of {PLAN_FILE}, which has the record")
     try:

@@ -87,7 +87,7 @@ def _reader(path: Path, content: Mapping[str, Any]) -> Callable[[str, float], An
         fits = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
         if value is not None and not (fits and least <= value <= LARGEST):
             what = "a whole number" if whole else "a number"
-            raise TunedError(f"{path}: {name} = {value!r}: give {what} of {least:g} or more")
+            raise TunedError(f"{path}: {name} = {value!r}: give {what} from {least:g} to {LARGEST:,}")
         return value
 
     return number

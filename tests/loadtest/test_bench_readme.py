@@ -41,6 +41,21 @@ def test_a_report_is_drawn_again_without_measuring(tmp_path: Path, capsys: pytes
     assert (tmp_path / "README.md").read_text() == (ROOT / "README.md").read_text()
     assert (tmp_path / "r.md").read_text().startswith("# tritext side by side\n")
     assert (tmp_path / "p" / "cpu.png").is_file()
+    blocked = ["--markdown", str(tmp_path / "r.md" / "x"), "--plots", str(tmp_path / "deep" / "p")]
+    assert main(["bench", "--from", str(REPORT), *blocked]) == 1
+    assert f"--markdown {tmp_path / 'r.md' / 'x'}: " in capsys.readouterr().err
+    assert (tmp_path / "deep" / "p" / "cpu.png").is_file(), "one that cannot be written keeps no other from it"
     (tmp_path / "README.md").write_text("no place")
     assert main(["bench", "--from", str(REPORT), "--readme", str(tmp_path / "README.md")]) == 1
     assert BEGIN in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("key", ["machine", "rows", "ratios", "intervals", "latencies", "tuning", "failures", "texts"])
+def test_a_report_that_lacks_something_is_one_clear_line(
+    key: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = json.loads(REPORT.read_text(encoding="utf-8"))
+    del report[key]
+    (tmp_path / "r.json").write_text(json.dumps(report))
+    assert main(["bench", "--from", str(tmp_path / "r.json")]) == 1
+    assert f"no report of a comparison ('{key}')" in capsys.readouterr().err

@@ -31,7 +31,7 @@ def test_versions_are_added_up_and_other_models_left_out() -> None:
     assert found["m"].milliseconds("queue") == 2
 
 
-def test_a_front_s_own_queue_and_batches_take_the_place_of_triton_s() -> None:
+def test_a_front_s_own_batches_take_the_place_of_triton_s_and_its_queue_comes_on_top() -> None:
     front = """\
 prediction_batch_texts_sum{model="m",version="1"} 150
 prediction_batch_texts_count{model="m",version="1"} 15
@@ -40,7 +40,7 @@ prediction_duration_seconds_sum{model="m",version="1"} 0.6
 """
     found = parse(EXPOSITION + front, ["m"])["m"]
     assert found.batch_size == 10
-    assert found.milliseconds("queue") == pytest.approx(5)
+    assert found.milliseconds("queue") == pytest.approx(2 + 5)
     assert found.milliseconds("compute") == pytest.approx(10)
     assert found.requests == 40
 

@@ -1,6 +1,8 @@
 """Ratios, intervals, the report and its tables: by definition, and on made-up findings."""
 
+import threading
 from pathlib import Path
+from time import perf_counter
 
 import pytest
 from hypothesis import given
@@ -108,6 +110,7 @@ def test_the_tables_say_all_of_it() -> None:
     assert "| FastAPI + `transformers.pipeline` | 20.0× | 20.00–20.00 |" in text
     assert "**wrong: 50.0%**" in text
     assert "31.0 (void)" in text
+    assert "Intervals of fewer than 6 rounds are mere ranges." in text
     assert "- BentoML: does not install" in text
     assert "| mosec | default int8 | 2 × 1 thread, batch 8 | – | – |  |" in text
 
@@ -144,6 +147,29 @@ def test_latency_counts_from_the_moment_a_request_was_due() -> None:
     found = measure_latency(answer, ["x"], saturation=100.0, share=0.5, seconds=1.0)
     assert found.texts_per_second == 50.0
     assert 20.0 <= found.p50_milliseconds <= found.p99_milliseconds
+
+
+@pytest.mark.parametrize("seconds", [1e9, float("inf"), float("nan")])
+def test_a_load_without_end_is_refused_before_it_is_drawn(seconds: float) -> None:
+    with pytest.raises(PeerError, match="give a shorter --latency"):
+        measure_latency(lambda texts: ["a"], ["x"], 100.0, 0.5, seconds)
+
+
+def test_ctrl_c_ends_a_load_and_its_senders(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def stop(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tritext_loadtest.peers.arrivals.time.sleep", stop)
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        measure_latency(lambda texts: asked.append(texts) or ["a"], ["x"], 1.0, 0.5, 100.0)  # type: ignore[func-returns-value]
+    deadline = perf_counter() + 10
+    while threading.active_count() > before and perf_counter() < deadline:
+        threading.Event().wait(0.01)
+    assert threading.active_count() <= before
+    assert len(asked) <= 1
 
 
 def test_refused_requests_are_counted_and_a_server_that_answers_none_is_an_error() -> None:

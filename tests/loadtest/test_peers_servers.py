@@ -21,7 +21,7 @@ from tritext_loadtest.peers.catalogue import choose
 from tritext_loadtest.peers.comparison import compare
 from tritext_loadtest.peers.connections import Connections
 from tritext_loadtest.peers.contest import BenchRequest, run_bench
-from tritext_loadtest.peers.environments import Workshop, tail
+from tritext_loadtest.peers.environments import Workshop, _sources, tail
 from tritext_loadtest.peers.errors import BenchError, PeerError
 from tritext_loadtest.peers.files import check_checkpoint, find_served
 from tritext_loadtest.peers.process import ServerProcess, free_ports
@@ -113,6 +113,29 @@ def test_children_of_a_server_end_with_it(tmp_path: Path) -> None:
     process.stop()
     assert children
     assert not any(m.is_running() and m.status() != psutil.STATUS_ZOMBIE for m in children)
+
+
+def test_workers_whose_first_process_died_are_ended_too(tmp_path: Path) -> None:
+    program = "import subprocess, sys; p = subprocess.Popen(['sleep', '600']); print(p.pid, flush=True); sys.exit(1)"
+    process = start(tmp_path, program)
+    process._popen.wait(30)
+    (worker,) = map(psutil.Process, map(int, (tmp_path / "peer.log").read_text().split()))
+    assert worker.is_running()
+    process.stop()
+    gone, _ = psutil.wait_procs([worker], timeout=10)
+    assert gone or worker.status() == psutil.STATUS_ZOMBIE
+
+
+def test_texts_that_come_twice_are_refused(tmp_path: Path) -> None:
+    request = BenchRequest(tmp_path, "m", tmp_path, ["a", "b", "a"], [], Workshop(tmp_path))
+    with pytest.raises(BenchError, match="2 different texts where 3 are wanted: give --count 2"):
+        run_bench(request)
+
+
+def test_folders_of_wheels_go_by_the_environment_alone() -> None:
+    there = _sources({"UV_FIND_LINKS": "/a,/b"})["UV_FIND_LINKS"].split(",")
+    assert there[-2:] == ["/a", "/b"]
+    assert set(_sources({})) <= {"UV_FIND_LINKS", "UV_TORCH_BACKEND"}
 
 
 def test_a_connection_that_the_server_closed_is_opened_anew() -> None:

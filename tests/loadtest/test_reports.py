@@ -1,5 +1,6 @@
 """A result as others read it: the verdict, JUnit, Markdown, JSON, and a page that needs nothing else."""
 
+import io
 import json
 import re
 from dataclasses import replace
@@ -11,6 +12,7 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from tests.loadtest.test_sender import RIGHT, make_plan
 from tritext_loadtest.errors import ScenarioError
@@ -22,6 +24,7 @@ from tritext_loadtest.report.charts import Series, draw_lines, draw_points, nice
 from tritext_loadtest.report.junit import to_junit
 from tritext_loadtest.report.markdown import to_markdown
 from tritext_loadtest.report.page import to_html
+from tritext_loadtest.report.table import print_summary, request_rows
 from tritext_loadtest.result import Exit, Result, Subject, conclude
 from tritext_loadtest.session import Run
 from tritext_loadtest.watch import Process, Sample
@@ -31,9 +34,14 @@ NASTY = "<script>|*x*`\x00\ud800 & ]]>"
 
 
 def make_result(
-    limits: dict[str, float] | None = None, wrong: int = 0, lateness: float = 0.001, interrupted: bool = False
+    limits: dict[str, float] | None = None,
+    wrong: int = 0,
+    lateness: float = 0.001,
+    interrupted: bool = False,
+    seconds: int = 2,
+    restarts: bool = False,
 ) -> Result:
-    """Forty requests in two seconds, with the server watched."""
+    """Forty requests in two seconds, with the server watched for some seconds; one of its processes may come late."""
     ledger = Ledger()
     ledger.add(
         Record(i / 20, lateness, 0.02 + i / 1000, 1, Outcome.ANSWERED, wrong if i == 0 else 0) for i in range(40)
@@ -50,9 +58,9 @@ def make_result(
             100.0 + i,
             20 * i,
             {"m": Counters(requests=10.0 * i, texts=20.0 * i, batches=5.0 * i, queue=1e4 * i)},
-            (Process(7, "stub", 50.0, 3, 1),),
+            (Process(7, "stub", 50.0, 3, 1), *([Process(8, "stub", 1.0, 3, 1)] if restarts and i else [])),
         )
-        for i in range(3)
+        for i in range(seconds + 1)
     )
     run = Run(ledger, tuple(notes if wrong else notes[:2]), samples, 100.0, interrupted)
     return conclude(SUBJECT, make_plan(RIGHT), run, limits or {"label_mismatch": 0}, max_lateness=25)
@@ -72,6 +80,22 @@ def make_result(
 def test_the_verdict_is_the_exit_code(result: Result, code: Exit, words: str) -> None:
     assert result.verdict is code
     assert words in result.line
+
+
+def test_memory_is_not_judged_where_a_process_came_or_went() -> None:
+    limits = {"rss_slope_mib_per_100k": 1.0}
+    steady, restarted = (make_result(limits, seconds=20, restarts=restarts) for restarts in (False, True))
+    assert (steady.verdict, restarted.verdict) == (Exit.HELD, Exit.BROKEN)
+    assert "not measured" in restarted.line
+    assert ("restarts", "1 of the server's processes came or went during the run") in request_rows(restarted)
+    assert "restarts" not in [row[0] for row in request_rows(steady)]
+
+
+def test_the_terminal_shows_names_as_they_are() -> None:
+    told = io.StringIO()
+    result = make_result()
+    print_summary(Console(file=told, width=200), replace(result, subject=replace(SUBJECT, model="[bold]m")), 0)
+    assert "[bold]m version 1" in told.getvalue()
 
 
 def test_a_run_without_a_request_is_void() -> None:

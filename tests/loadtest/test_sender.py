@@ -90,6 +90,14 @@ def test_each_error_is_an_outcome(tmp_path: Path, error: TritextError, outcome: 
     assert [note["words"] for note in Reader(tmp_path, 1).notes()] == [str(error)]
 
 
+def test_a_text_that_reads_as_another_kind_of_note_takes_nothing_from_it(tmp_path: Path) -> None:
+    writer = Writer(tmp_path, 0)
+    for kind in ("wrong", "end", "end"):
+        writer.note(kind, "end")
+    writer.close()
+    assert [note["kind"] for note in Reader(tmp_path, 1).notes()] == ["wrong", "end"]
+
+
 def test_what_is_not_sent_is_written_down(tmp_path: Path) -> None:
     with sender(tmp_path, make_plan(RIGHT)) as made:
         made.shed(Arrival(1.5, (0, 1), 0))

@@ -70,4 +70,4 @@ def test_a_process_that_died_is_counted_and_not_fitted() -> None:
 
 def test_nothing_to_see_is_no_growth() -> None:
     assert growths([]) == growths([sample(0), sample(1)]) == ()
-    assert came_and_went([]) == 0
+    assert came_and_went([]) == came_and_went([sample(0, (1, 1.0))]) == 0

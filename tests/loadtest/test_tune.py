@@ -39,7 +39,7 @@ def test_two_settings_are_held_against_each_other(
     pictures = ["--html", str(tmp_path / "t.html"), "--png", str(tmp_path / "t.png")]
     assert main(words(model_repository, few, tmp_path, "--settings", "2", *pictures)) == 0
     found = load_json(tmp_path / "t.json")
-    assert [len(one["turns"]) for one in found["settings"]] == [3, 3]
+    assert [len(one["turns"]) for one in found["settings"]] == [6, 6]
     for one in found["settings"]:
         assert all(turn["cpu_milliseconds"] > 0 and turn["texts"] > 0 for turn in one["turns"])
         assert sum(turn["figures"]["label_mismatch"] for turn in one["turns"]) == 0

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.export.repositories import publish_version
-from tritext_loadtest.tune.control import read_control
+from tritext_loadtest.tune.control import read_batch_limit, read_control
 from tritext_loadtest.tune.errors import TuneError
-from tritext_loadtest.tune.halving import Rung, Tried, Turn, conclude, ladder, order, relative
+from tritext_loadtest.tune.halving import SURE_TURNS, Rung, Tried, Turn, conclude, ladder, order, relative
 from tritext_loadtest.tune.offer import Request
 from tritext_loadtest.tune.picture import by_knob, by_latency, to_html
 from tritext_loadtest.tune.png import draw
@@ -81,7 +81,7 @@ def test_one_wrong_label_in_one_of_many_turns_is_not_outvoted() -> None:
 
 
 def test_a_surely_cheaper_setting_wins() -> None:
-    control, best = Tried(CONTROL, turns(4.0, 4.2, 8.0, 4.1)), tried(1, 3.0, 3.1, 6.0, 3.0)
+    control, best = Tried(CONTROL, turns(4.0, 4.2, 8.0, 4.1, 4.0, 4.2)), tried(1, 3.0, 3.1, 6.0, 3.0, 3.0, 3.1)
     verdict = conclude(control, [best, tried(2, 1.0)], LIMITS)
     assert verdict.winner is best
     assert verdict.surely
@@ -99,9 +99,16 @@ def test_what_may_be_chance_changes_nothing(costs: tuple[float, ...]) -> None:
     assert verdict.holds
 
 
-def test_a_single_turn_is_no_proof() -> None:
-    control = Tried(CONTROL, turns(4.0))
-    assert conclude(control, [tried(1, 1.0)], LIMITS).winner is control
+@pytest.mark.parametrize("count", range(1, 10))
+def test_fewer_than_six_turns_are_no_proof(count: int) -> None:
+    control, best = Tried(CONTROL, turns(*[4.0] * count)), tried(1, *[1.0] * count)
+    verdict = conclude(control, [best], LIMITS)
+    assert verdict.surely == (verdict.winner is best) == (count >= SURE_TURNS)
+
+
+@given(st.integers(1, 200), st.booleans())
+def test_whoever_goes_all_the_way_has_turns_enough_to_win(count: int, quick: bool) -> None:
+    assert sum(rung.rounds for rung in ladder(count, quick)) >= SURE_TURNS
 
 
 def test_a_dearer_setting_wins_where_only_it_holds_the_objectives() -> None:
@@ -159,7 +166,7 @@ def test_a_turn_in_which_this_side_was_late_is_taken_once_more(
 @pytest.fixture
 def findings() -> Findings:
     """A search with a winner, a loser, one that was left out and one that failed."""
-    control, best = Tried(CONTROL, turns(4.0, 4.2, 8.0)), tried(1, 3.0, 3.1, 6.0)
+    control, best = Tried(CONTROL, turns(4.0, 4.2, 8.0, 4.0, 4.2, 8.0)), tried(1, 3.0, 3.1, 6.0, 3.0, 3.1, 6.0)
     failed = Tried(Setting(99, 64, 0, 10.0, 1, 2), failure="ended with status 1: <no memory>")
     others = [best, tried(2, 4.5), failed]
     return Findings(control, others, rate=80.0, verdict=conclude(control, others, LIMITS))
@@ -180,14 +187,14 @@ def test_the_winners_file_is_one_that_a_server_reads(findings: Findings, tmp_pat
 def test_everything_is_recorded(findings: Findings) -> None:
     written = json.loads(json.dumps(to_json(findings, ABOUT, LIMITS), allow_nan=False))
     assert [one["mark"] for one in written["settings"]] == ["the usual setting", "chosen", "", "failed"]
-    assert [len(one["turns"]) for one in written["settings"]] == [3, 3, 1, 0]
+    assert [len(one["turns"]) for one in written["settings"]] == [6, 6, 1, 0]
     assert written["winner"]["max_batch_tokens"] == 101
     assert written["better_than_the_control"]
     assert written["gain"]["low"] > 1
 
 
 def test_rows_begin_with_those_who_went_furthest(findings: Findings) -> None:
-    assert [row[1] for row in rows(findings)] == ["3", "3", "1", "0"]
+    assert [row[1] for row in rows(findings)] == ["6", "6", "1", "0"]
     assert rows(findings)[0][-1] == "chosen"
     assert rows(findings)[-1][-1] == "ended with status 1: <no memory>"
 
@@ -226,6 +233,39 @@ def test_the_control_is_what_the_repository_and_the_server_say(tmp_path: Path) -
     path = tmp_path / "m" / "config.pbtxt"
     path.write_text(path.read_text() + 'parameters { key: "max_batch_tokens" value { string_value: "512" } }')
     assert read_control(tmp_path, "m", 1).max_batch_tokens == 512
+
+
+def test_a_packed_version_takes_more_tokens_at_once_if_it_is_the_one_in_service(tmp_path: Path) -> None:
+    publish_version(tmp_path, graph_edits=["first_token", "packed"])
+    assert read_control(tmp_path, "m", 2).max_batch_tokens == 1024
+    publish_version(tmp_path, graph_edits=["first_token"])
+    assert read_control(tmp_path, "m", 2).max_batch_tokens == 384
+    path = tmp_path / "m" / "config.pbtxt"
+    path.write_text(path.read_text().replace("versions: 2", "versions: 1"))
+    assert read_control(tmp_path, "m", 2).max_batch_tokens == 1024
+
+
+def test_texts_of_a_call_may_be_fewer_than_a_request_may_hold(tmp_path: Path) -> None:
+    publish_version(tmp_path)
+    path = tmp_path / "m" / "config.pbtxt"
+    path.write_text(path.read_text() + 'parameters { key: "max_batch_texts" value { string_value: "8" } }')
+    assert read_control(tmp_path, "m", 2).max_batch_texts == 8
+    assert read_batch_limit(tmp_path, "m") == 64
+
+
+def test_a_version_without_a_manifest_is_named(tmp_path: Path) -> None:
+    (publish_version(tmp_path) / "manifest.json").unlink()
+    with pytest.raises(TuneError, match=r"manifest\.json: .*export the model again"):
+        read_control(tmp_path, "m", 2)
+
+
+def test_a_load_without_end_is_refused_before_it_is_drawn(tmp_path: Path) -> None:
+    search = Search(Subject(tmp_path, "m"), [], [CONTROL], [], LIMITS, 1e6, 10.0)
+    run = Run(
+        search, Findings(Tried(CONTROL), [], rate=1e6), Fleet(search.subject, tmp_path), lambda _what, _share: None
+    )
+    with pytest.raises(TuneError, match="more than 1,000,000 requests: give a lower --rate"):
+        run._draw(1e6)
 
 
 @pytest.mark.parametrize(("model", "said"), [("n", "No such file"), ("m_classifier", "takes no texts")])

@@ -44,13 +44,13 @@ def test_what_is_missing_stays_as_it_is(tmp_path: Path) -> None:
     ("line", "said"),
     [
         ("max_batch_token = 3", "unknown field `max_batch_token`: known are model, instances"),
-        ("instances = 0", "instances = 0: give a whole number of 1 or more"),
+        ("instances = 0", "instances = 0: give a whole number from 1 to 1,000,000,000"),
         ("threads = true", "threads = True: give a whole number"),
         ("max_batch_texts = 1.5", "max_batch_texts = 1.5: give a whole number"),
-        ("cost_call = -1", "cost_call = -1: give a number of 0 or more"),
-        ("cost_pair = nan", "cost_pair = nan: give a number of 0 or more"),
+        ("cost_call = -1", "cost_call = -1: give a number from 0 to 1,000,000,000"),
+        ("cost_pair = nan", "cost_pair = nan: give a number from 0 to 1,000,000,000"),
         ('max_batch_tokens = "384"', "max_batch_tokens = '384': give a whole number"),
-        ("max_queue_delay_microseconds = 99999999999", "give a whole number of 0 or more"),
+        ("max_queue_delay_microseconds = 99999999999", "give a whole number from 0 to 1,000,000,000"),
     ],
 )
 def test_fields_that_mean_nothing_are_named(tmp_path: Path, line: str, said: str) -> None:

@@ -44,7 +44,8 @@ def _of_the_mask(graph: ir.Graph, mask: ir.Value) -> set[ir.Value | None]:
     """Give the values computed of the mask alone: what they are multiplied with means to have noughts for padding."""
     found: set[ir.Value | None] = {mask}
     for node in graph:
-        computed = [value for value in node.inputs if value is not None and constant(value) is None]
+        given = node.inputs[:1] if node.op_type in ("Expand", "Reshape") else node.inputs  # whatever says the shape
+        computed = [value for value in given if value is not None and constant(value) is None]
         if computed and found.issuperset(computed):
             found.update(node.outputs)
     return found

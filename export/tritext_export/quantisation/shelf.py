@@ -7,6 +7,7 @@ An entry is whole or not there, and one that cannot be read is computed again: n
 import contextlib
 import hashlib
 import importlib.metadata
+import os
 import platform
 import shutil
 import tempfile
@@ -21,7 +22,7 @@ from tritext_export.edits.values import Array
 FOLDER = "int8"
 # All searches together; the one used longest ago goes first.
 LIMIT_BYTES = 2 << 30
-_TOOLS = ("tritext", "numpy", "onnx-ir", "onnxruntime")
+_TOOLS = ("tritext", "numpy", "onnx-ir", "onnxruntime", "onnxruntime-gpu")
 # What the results depend on beside the quantiser's own code.
 _CODE = (".", "../edits")
 
@@ -47,9 +48,10 @@ class Shelf:
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as entry:
                 arrays = {key: entry[key] for key in entry.files}
-            self._folder.touch()  # used: not the first to go
         except Exception:  # the disk's, zip's, zlib's and numpy's errors share no base class
             return None
+        with contextlib.suppress(OSError):
+            os.utime(self._folder)  # used: not the first to go
         return arrays
 
     def save(self, name: str, arrays: Mapping[str, Array]) -> None:
@@ -81,10 +83,17 @@ def digest(parts: Iterable[bytes]) -> str:
 
 @cache
 def _surroundings() -> tuple[bytes, ...]:
-    versions = [f"{tool} {importlib.metadata.version(tool)}".encode() for tool in _TOOLS]
+    versions = [f"{tool} {_version(tool)}".encode() for tool in _TOOLS]
     here = Path(__file__).parent
     code = [path.read_bytes() for folder in _CODE for path in sorted((here / folder).glob("*.py"))]
     return (*versions, _processor().encode(), *code)
+
+
+def _version(tool: str) -> str:
+    try:
+        return importlib.metadata.version(tool)
+    except importlib.metadata.PackageNotFoundError:  # ONNX Runtime goes by several names
+        return "none"
 
 
 def _processor() -> str:

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tritext_export.certificate import require
 from tritext_export.disk import explained, locked, write_atomically
-from tritext_export.errors import EngineError
+from tritext_export.errors import EngineError, first_line
 from tritext_export.request import Progress
 from tritext_export.tensorrt.builder import Builder
 from tritext_export.tensorrt.profiles import Profile, plan_profiles
 from tritext_export.tensorrt.proof import Questions, Texts, ask_certified, prove_engine, prove_half
 from tritext_export.tensorrt.record import RECORD_SUFFIX, Built, Evidence, find_entry, to_entry, to_text
-from tritext_export.tensorrt.runner import NotRun, Runner
+from tritext_export.tensorrt.runner import LoadedEngine, NotRun, Runner
 from tritext_export.tensorrt.source import EngineSource, find_source
 from tritext_export.tensorrt.timing import measure_engine
 
@@ -169,9 +169,18 @@ def _ask_engine(
     with runner.load(engine) as loaded:
         certificate = prove_engine(questions, loaded, request.precision, progress)
         require(certificate)
-        costs = measure_engine(questions, loaded, progress)
+        costs = _time(questions, loaded, progress)
         used = sorted(loaded.used)
     return Evidence("engine", runner.device, certificate=certificate, milliseconds=costs, profiles_run=used)
+
+
+def _time(questions: Questions, loaded: LoadedEngine, progress: Progress) -> dict[str, float]:
+    """Time a proved engine; what keeps it from being timed does not keep it from being written."""
+    try:
+        return measure_engine(questions, loaded, progress)
+    except Exception as error:  # the GPU's memory may do for the engine and not for ONNX Runtime beside it
+        progress.step(f"not timed: {first_line(error)}")
+        return {}
 
 
 def _describe(

@@ -116,7 +116,7 @@ def find_entry(text: str, digest: str) -> dict[str, Any]:
     """
     try:
         content = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise EngineError(f"its record is not valid JSON ({error})") from error
     engines = content.get("engines") if isinstance(content, dict) else None
     entry = engines.get(digest) if isinstance(engines, dict) else None

@@ -9,6 +9,7 @@
 As in ``network``, the library is handed in; what only one of them knows is whether it serves the GPU at hand.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -131,7 +132,9 @@ class LoadedEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for address, _ in self._memory.values():
-            self._device.free(address)
+            # After a fault of the device freeing fails too, and would hide the reason.
+            with contextlib.suppress(EngineError) if kind else contextlib.nullcontext():
+                self._device.free(address)
         self._memory.clear()
         self._context = None
 

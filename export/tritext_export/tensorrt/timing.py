@@ -6,6 +6,7 @@ The same batches go to ONNX Runtime's CUDA provider, in turn, where it is instal
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tritext_export.certificate import FloatArray
@@ -32,12 +33,24 @@ def measure_engine(questions: Questions, engine: LoadedEngine, progress: Progres
     from tritext_export import cost
 
     sessions: dict[str, Any] = {ENGINE: _Session(engine)}
-    if cost.can_measure("gpu"):
-        sessions[CUDA] = cost.open_session(questions.source.model, cost.ALL, (cost.CUDA, cost.CPU))
+    provider = _open_cuda(questions.source.model) if cost.can_measure("gpu") else None
+    if provider is not None:
+        sessions[CUDA] = provider
     texts = min(cost.GPU_BATCH, engine.profiles[0].largest[0])
     batches = cost.length_sorted(questions.encoded, questions.pad, texts, most=len(questions.encoded))
     costs = cost.time_sessions(sessions, batches, progress, clock=time.perf_counter)
     return {name: costs.milliseconds(name) for name in sessions}
+
+
+def _open_cuda(model: Path) -> Any:
+    """Load the graph on the GPU; nothing where ONNX Runtime cannot, or would quietly take the CPU instead."""
+    from tritext_export import cost
+
+    try:
+        session = cost.open_session(model, cost.ALL, (cost.CUDA, cost.CPU))
+    except Exception:  # ONNX Runtime's errors share no base class, and a timing keeps no engine back
+        return None
+    return session if cost.CUDA in session.get_providers() else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import argparse
 import datetime
+import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -95,12 +96,15 @@ def _configure_reports(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Load, judge and report."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # it ends as after Ctrl-C: stopped and told
     try:
         return _run(args)
     except GeneratorError as error:
         return _say(error, Exit.VOID)
     except (LoadTestError, TritextError) as error:
         return _say(error, Exit.USAGE)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ import argparse
 import json
 import signal
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tritext_loadtest.peers.table import markdown, replace_summary
 from tritext_loadtest.texts import read_texts
 
 SOME_MISSING = 1
+QUICK_ROUNDS, FULL_ROUNDS = 6, 9
 QUICK_TEXTS, FULL_TEXTS = 192, 512
 LATENCY_SECONDS = 20.0
 
@@ -45,28 +47,65 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compare, or read an earlier report; write what is wanted.
+    """Compare, or read an earlier report; tell it, then write what is wanted.
 
     Raises:
-        BenchError: the comparison cannot be made.
+        BenchError: the comparison cannot be made, or a file cannot be written; the others are.
     """
-    report = read_report(args.earlier) if args.earlier else measure(args)
-    if args.json and not args.earlier:
-        args.json.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    tables = markdown(report)
-    if args.markdown:
-        args.markdown.write_text(tables, encoding="utf-8")
     if args.plots:
-        from tritext_loadtest.peers.plots import draw
-
-        draw(report, args.plots)
-    if args.readme:
-        write_summary(args.readme, report)
+        from tritext_loadtest.peers import plots  # noqa: F401  # a missing matplotlib is told before, not after
+    report = read_report(args.earlier) if args.earlier else measure(args)
     if not args.earlier:
-        sys.stdout.write(tables)
+        sys.stdout.write(markdown(report))
+        sys.stdout.flush()
     for name, reason in report["failures"].items():
         sys.stderr.write(f"not measured: {name}: {reason}\n")
+    _write(args, report)
     return SOME_MISSING if report["failures"] and not args.earlier else 0
+
+
+def _write(args: argparse.Namespace, report: dict[str, Any]) -> None:
+    """Write every file that is wanted, and only then say which could not be."""
+    failed = []
+    for name in ("json", "markdown", "plots", "readme"):
+        path: Path | None = getattr(args, name)
+        if path is None or (name == "json" and args.earlier):
+            continue
+        try:
+            _WRITERS[name](path, report)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            failed.append(f"--{name} {path}: {error}")
+    if failed:
+        told = "" if args.earlier else ": the figures are told above"
+        raise BenchError("; ".join(failed) + told)
+
+
+def _write_json(path: Path, report: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _write_markdown(path: Path, report: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(markdown(report), encoding="utf-8")
+
+
+def _draw(path: Path, report: dict[str, Any]) -> None:
+    from tritext_loadtest.peers.plots import draw
+
+    draw(report, path)
+
+
+def _write_summary(document: Path, report: dict[str, Any]) -> None:
+    document.write_text(replace_summary(document.read_text(encoding="utf-8"), report), encoding="utf-8")
+
+
+_WRITERS: Mapping[str, Callable[[Path, dict[str, Any]], None]] = {
+    "json": _write_json,
+    "markdown": _write_markdown,
+    "plots": _draw,
+    "readme": _write_summary,
+}
 
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
@@ -83,7 +122,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         peers=choose(names),
         workshop=Workshop(args.environments or cache()),
         quick=args.quick,
-        rounds=args.rounds or (5 if args.quick else 9),
+        rounds=args.rounds or (QUICK_ROUNDS if args.quick else FULL_ROUNDS),
         tune=not args.quick if args.tune is None else args.tune,
         latency_seconds=(0.0 if args.quick else LATENCY_SECONDS) if args.latency is None else args.latency,
     )
@@ -112,18 +151,9 @@ def read_report(file: Path) -> dict[str, Any]:
         report: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BenchError(f"{file}: {error}: give a file that --json wrote") from error
-    if not isinstance(report, dict) or "ratios" not in report or "rows" not in report:
-        raise BenchError(f"{file}: no report of a comparison: give a file that --json wrote")
-    return report
-
-
-def write_summary(document: Path, report: dict[str, Any]) -> None:
-    """Replace the summary in a document.
-
-    Raises:
-        BenchError: the document cannot be read or has no place for it.
-    """
     try:
-        document.write_text(replace_summary(document.read_text(encoding="utf-8"), report), encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise BenchError(f"--readme {document}: {error}") from error
+        markdown(report)  # which reads nearly all of it
+        dict(report["failures"])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise BenchError(f"{file}: no report of a comparison ({error}): give a file that --json wrote") from error
+    return report

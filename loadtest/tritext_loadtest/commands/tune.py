@@ -14,10 +14,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from tritext_loadtest.cores import count_cores
 from tritext_loadtest.errors import LoadTestError
 from tritext_loadtest.slo import DEFAULT, read_slo
 from tritext_loadtest.texts import read_items
-from tritext_loadtest.tune.control import count_cores, processor, read_control
+from tritext_loadtest.tune.control import processor, read_batch_limit, read_control
 from tritext_loadtest.tune.errors import TuneError
 from tritext_loadtest.tune.halving import ladder
 from tritext_loadtest.tune.picture import to_html
@@ -122,7 +123,7 @@ def _search(args: argparse.Namespace, limits: Mapping[str, float]) -> Search:
     cores, wanted = count_cores(), args.settings or (QUICK_SETTINGS if args.quick else FULL_SETTINGS)
     control = read_control(args.repository, args.model, cores)
     items = read_items(args.texts, args.text_column, args.pair_column)[:MOST_TEXTS]
-    most = min(control.max_batch_texts, len(items))
+    most = min(read_batch_limit(args.repository, args.model), len(items))
     if args.batch > most:
         raise TuneError(f"--batch {args.batch}: take {most} at most, as the model or the file allows no more")
     settings = candidates(control, cores, wanted, args.seed)

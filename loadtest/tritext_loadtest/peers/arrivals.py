@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tritext_loadtest.peers.errors import PeerError
 from tritext_loadtest.scenarios import Phase
-from tritext_loadtest.schedule import moments
+from tritext_loadtest.schedule import MOST_MOMENTS, moments
 from tritext_loadtest.statistics import percentile
 
 SHARES = (0.5, 0.7, 0.9)
@@ -60,17 +60,16 @@ def measure_latency(
         seconds: How long.
 
     Raises:
-        PeerError: no request is answered.
+        PeerError: no request is answered, or there would be too many.
+        KeyboardInterrupt: as it comes; no request is sent after that.
     """
     rate = share * saturation
-    due = list(moments([Phase(seconds, rate, rate)], seed=round(100 * share)))
+    if not rate * seconds <= MOST_MOMENTS:
+        raise PeerError(
+            f"{rate:.0f} texts a second for {seconds:g} s are more than {MOST_MOMENTS:,}: give a shorter --latency"
+        )
     run = _Run(classify, texts)
-    senders = [threading.Thread(target=run.send) for _ in range(SENDERS)]
-    for sender in senders:
-        sender.start()
-    run.dispatch(due)
-    for sender in senders:
-        sender.join()
+    run.carry_out(list(moments([Phase(seconds, rate, rate)], seed=round(100 * share))))
     if not run.latencies:
         raise PeerError(str(run.errors[0]) if run.errors else f"no request fell due within {seconds:g} s")
     return Latency(
@@ -90,11 +89,27 @@ class _Run:
         self.latencies: list[float] = []
         self.lateness: list[float] = []
         self.errors: list[BaseException] = []
+        self._over = False
         self._classify, self._texts = classify, texts
         self._due: queue.SimpleQueue[tuple[float, str] | None] = queue.SimpleQueue()
 
+    def carry_out(self, due: Sequence[float]) -> None:
+        """Send everything; where that is interrupted, nothing more."""
+        senders = [threading.Thread(target=self.send, daemon=True) for _ in range(SENDERS)]
+        for sender in senders:
+            sender.start()
+        try:
+            self.dispatch(due)
+        except BaseException:
+            self._over = True
+            raise
+        finally:
+            self.end()
+        for sender in senders:
+            sender.join()
+
     def dispatch(self, due: Sequence[float]) -> None:
-        """Hand each request over when it is due, then tell every sender that there are no more."""
+        """Hand each request over when it is due."""
         started = time.perf_counter()
         for number, moment in enumerate(due):
             wait = started + moment - time.perf_counter()
@@ -102,12 +117,17 @@ class _Run:
                 time.sleep(wait)
             self.lateness.append(time.perf_counter() - started - moment)
             self._due.put((started + moment, self._texts[number % len(self._texts)]))
+
+    def end(self) -> None:
+        """Tell every sender that no more will come."""
         for _ in range(SENDERS):
             self._due.put(None)
 
     def send(self) -> None:
-        """Send what falls due."""
+        """Send what falls due; what is still due when all is over is forgotten."""
         while (item := self._due.get()) is not None:
+            if self._over:
+                continue
             moment, text = item
             try:
                 self._classify([text])

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from tritext_loadtest.cores import count_cores
 from tritext_loadtest.peers.arrivals import SHARES, Latency, measure_latency
 from tritext_loadtest.peers.catalogue import PLAIN, Contender, Peer, contenders
 from tritext_loadtest.peers.comparison import Outcome, compare
@@ -53,7 +54,7 @@ class BenchRequest:
     peers: Sequence[Peer]
     workshop: Workshop
     quick: bool = False
-    rounds: int = 5
+    rounds: int = 6
     tune: bool = False
     latency_seconds: float = 0.0
     start_seconds: float = START_SECONDS
@@ -104,7 +105,7 @@ class _Bench:
         """Try every peer's grid, if that is wanted."""
         if not self.request.tune:
             return []
-        cores, texts = cores_of(), self.request.texts
+        cores, texts = count_cores(), self.request.texts
         peers = dict.fromkeys(one.peer for one in members)
         if material.plain is None:
             peers = dict.fromkeys(replace(p, forms=tuple(f for f in p.forms if f != PLAIN)) for p in peers)
@@ -120,7 +121,7 @@ class _Bench:
         for one in members:
             self.tell(f"starting {one.name}")
             self.attempt(one.name, lineup.add, one, self.environments[one.peer.name])
-        lineup.add_engine(self.environments[EXPORT_ENVIRONMENT], cores_of())
+        lineup.add_engine(self.environments[EXPORT_ENVIRONMENT], count_cores())
 
     def latencies(self, lineup: Lineup, outcome: Outcome) -> dict[str, list[Latency]]:
         """Load everybody at shares of what it took at most, arrivals on a schedule."""
@@ -157,8 +158,9 @@ def run_bench(request: BenchRequest, tell: Callable[[str], None] = lambda _: Non
         The report; members that could not be measured stand under ``failures``.
 
     Raises:
-        BenchError: tritext or the checkpoint cannot be run, or a file is not what it should be.
+        BenchError: tritext or the checkpoint cannot be run, a file is not what it should be, or texts come twice.
     """
+    _refuse_repeats(request.texts)
     with tempfile.TemporaryDirectory(prefix="tritext-bench-") as folder:
         bench = _Bench(request, tell)
         material, labels = bench.prepare(Path(folder))
@@ -179,9 +181,14 @@ def run_bench(request: BenchRequest, tell: Callable[[str], None] = lambda _: Non
     return report(Findings(known, outcome.takes, labels, failures, latencies, rows(trials), machine))
 
 
-def cores_of() -> int:
-    """Count the cores that this process may use."""
-    return len(os.sched_getaffinity(0))
+def _refuse_repeats(texts: Sequence[str]) -> None:
+    """Refuse texts that come twice: tritext computes equal ones of a batch once, its peers do not."""
+    different = len(set(texts))
+    if different < len(texts):
+        raise BenchError(
+            f"the file has {different} different texts where {len(texts)} are wanted: give --count {different}, or a "
+            "larger file without repeats; a server that knows equal texts again would look cheaper than it is"
+        )
 
 
 def describe_machine(rounds: int, workshop: Workshop) -> Mapping[str, object]:
@@ -189,7 +196,7 @@ def describe_machine(rounds: int, workshop: Workshop) -> Mapping[str, object]:
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return {
-        "cores": cores_of(),
+        "cores": count_cores(),
         "processor": names[0] if names else platform.machine(),
         "load_average": os.getloadavg()[0],
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),

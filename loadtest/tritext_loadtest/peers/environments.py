@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,12 +69,15 @@ class Workshop:
         log = folder.with_suffix(".log")
         commands = (
             [uv, "venv", "--clear", "--python", sys.executable, str(folder)],
-            [uv, "pip", "install", "--python", str(folder / "bin" / "python"), *_sources(), *packages],
+            [uv, "pip", "install", "--python", str(folder / "bin" / "python"), *packages],
         )
+        environment = os.environ | _sources(os.environ)
         with log.open("wb") as output:
             for command in commands:
                 try:
-                    subprocess.run(command, stdout=output, stderr=output, check=True, timeout=self.timeout)
+                    subprocess.run(
+                        command, env=environment, stdout=output, stderr=output, check=True, timeout=self.timeout
+                    )
                 except subprocess.TimeoutExpired as error:
                     raise PeerError(f"{name}: not installed within {self.timeout:g} s: {tail(log)}") from error
                 except subprocess.CalledProcessError as error:
@@ -110,16 +114,16 @@ def cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tritext" / "bench"
 
 
-def _sources() -> list[str]:
+def _sources(environment: Mapping[str, str]) -> dict[str, str]:
     """Tell uv of the folders of wheels that pip is told of: uv does not read pip's settings.
 
-    That is where a machine keeps the CPU build of torch; without one, uv is asked for it.
+    That is where a machine keeps the CPU build of torch; without one, uv is asked for it. All of it goes by the
+    environment: an address may hold a password, and arguments can be read by everybody.
     """
     command = [sys.executable, "-m", "pip", "config", "list"]
     listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     pairs = (line.partition("=")[::2] for line in listed.splitlines())
     found = [value.strip("' ") for key, value in pairs if key.rpartition(".")[2] == "find-links"]
     folders = [folder for value in found for folder in value.replace("\\n", " ").split()]
-    if not folders:
-        return ["--torch-backend", "cpu"]
-    return [word for folder in dict.fromkeys(folders) for word in ("--find-links", folder)]
+    folders += [folder for folder in environment.get("UV_FIND_LINKS", "").split(",") if folder]
+    return {"UV_FIND_LINKS": ",".join(dict.fromkeys(folders))} if folders else {"UV_TORCH_BACKEND": "cpu"}

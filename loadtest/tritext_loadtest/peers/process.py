@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -56,6 +57,7 @@ class ServerProcess:
                 start_new_session=True,
             )
         self._root = psutil.Process(self._popen.pid)
+        self._stopped = False
 
     def check(self) -> None:
         """See that it lives.
@@ -86,6 +88,8 @@ class ServerProcess:
 
     def stop(self) -> None:
         """End the whole tree, the first process first and gently; safe to call twice."""
+        if self._stopped:  # by now the kernel may have given its number to another group
+            return
         members: list[psutil.Process] = []
         with contextlib.suppress(psutil.NoSuchProcess):
             members = self._root.children(recursive=True)
@@ -100,6 +104,9 @@ class ServerProcess:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     end(member)
             _, members = psutil.wait_procs(members, timeout=LEFT_BEHIND_SECONDS)
+        with contextlib.suppress(ProcessLookupError):  # whom a first process that died by itself has left no parent
+            os.killpg(self._popen.pid, signal.SIGKILL)  # its own group: it was started in a session of its own
+        self._stopped = True
 
 
 def free_ports(count: int) -> list[int]:

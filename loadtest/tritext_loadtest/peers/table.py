@@ -3,6 +3,8 @@
 from typing import Any
 
 Json = dict[str, Any]
+# Below that a median lies outside the range of the values too often for an interval to mean what it says.
+LEAST_ROUNDS = 6
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 RATIOS = {
     "vs_fastapi": "FastAPI + `transformers.pipeline`",
@@ -23,7 +25,9 @@ def markdown(report: Json) -> str:
         parts.append(tuning_table(report))
     if report["failures"]:
         parts.append("\n".join(["## Not measured", "", *(f"- {n}: {why}" for n, why in report["failures"].items())]))
-    return f"# tritext side by side\n\n{conditions(report)}\n\n" + "\n\n".join(parts) + "\n"
+    few = report["machine"]["rounds"] < LEAST_ROUNDS
+    more = f" Intervals of fewer than {LEAST_ROUNDS} rounds are mere ranges." if few else ""
+    return f"# tritext side by side\n\n{conditions(report)}{more}\n\n" + "\n\n".join(parts) + "\n"
 
 
 def conditions(report: Json) -> str:

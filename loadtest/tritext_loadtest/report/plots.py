@@ -78,7 +78,11 @@ def _served(result: Result) -> Iterator[Plot]:
 
 def _memory(result: Result) -> Iterator[Plot]:
     names = {growth.pid: f"{growth.name[:12]} {growth.pid}" for growth in result.memory}
-    series = [Series(name, result.memory_course[pid]) for pid, name in names.items() if pid in result.memory_course]
+    series = [
+        Series(name, tuple(point for point in result.memory_course[pid] if point[0] >= 0))
+        for pid, name in names.items()
+        if pid in result.memory_course
+    ]
     if series:
         yield Plot(
             "The server's memory",

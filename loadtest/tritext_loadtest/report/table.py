@@ -1,6 +1,7 @@
 """The figures as rows of words, which the terminal, Markdown and the page share; and how the terminal shows them."""
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from tritext_loadtest.ledger import Spread
@@ -10,6 +11,7 @@ from tritext_loadtest.result import Result
 from tritext_loadtest.slo import OBJECTIVES, Check, shown
 
 NONE = "–"
+LEFT_OUT_AT_NONE = ("failed", "too late", "not sent", "restarts")
 Row = tuple[str, ...]
 
 
@@ -28,9 +30,10 @@ def request_rows(result: Result) -> list[Row]:
         ("latency", _latency(totals.latency)),
         ("labels", _labels(result)),
         ("sent late", f"p99 {totals.lateness_p99:.1f} ms, at most {totals.lateness_most:.1f} ms"),
+        ("restarts", f"{result.restarted} of the server's processes came or went during the run"),
         ("this side", f"{result.generator_cores:.2f} cores in {result.subject.processes} processes"),
     ]
-    return [row for row in rows if not row[1].startswith("0") or row[0] not in ("failed", "too late", "not sent")]
+    return [row for row in rows if not row[1].startswith("0") or row[0] not in LEFT_OUT_AT_NONE]
 
 
 def served_rows(result: Result) -> list[Row]:
@@ -76,12 +79,14 @@ def print_summary(console: Console, result: Result, left_out: int) -> None:
     """
     subject = result.subject
     addresses = " and ".join(subject.urls)
-    console.print(f"{subject.scenario}: {subject.model} version {subject.version} at {addresses}", soft_wrap=True)
+    console.print(
+        f"{subject.scenario}: {subject.model} version {subject.version} at {addresses}", soft_wrap=True, markup=False
+    )
     known = f"{subject.certified:,} texts that its certificate knows"
     joined = subject.texts - subject.certified
     more = f", {joined:,} long ones made of them" if joined else ""
     less = f"; {left_out:,} others of the file were left out" if left_out else ""
-    console.print(f"sent {known}{more}{less}", soft_wrap=True)
+    console.print(f"sent {known}{more}{less}", soft_wrap=True, markup=False)
     console.print(_table(("", ""), request_rows(result), right=False))
     if result.served_totals:
         console.print(_table(SERVED_HEAD, served_rows(result)))
@@ -104,7 +109,7 @@ def _table(head: Row, rows: list[Row], right: bool = True) -> Table:
         for column in table.columns[1:]:
             column.justify = "right"
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     return table
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from tritext_loadtest.slo import shown
-from tritext_loadtest.tune.halving import Tried, compare
+from tritext_loadtest.tune.halving import SURE_TURNS, Tried, compare
 from tritext_loadtest.tune.sweep import Findings
 
 FIGURES = ("p50_ms", "p95_ms", "p99_ms", "error_rate", "rejected_share", "label_mismatch")
@@ -74,7 +74,7 @@ def sentence(findings: Findings, limits: Mapping[str, float]) -> str:
     if not verdict.surely:
         return "Nothing that was tried is surely better than the usual setting: keep it."
     gain = verdict.gain
-    if gain is None or gain.low <= 1:
+    if gain is None or gain.low <= 1 or len(verdict.winner.turns) < SURE_TURNS:
         return f"{verdict.winner.setting}: holds the objectives, which the usual setting does not."
     return (
         f"{verdict.winner.setting}: the usual setting takes {gain.value:.2f} times as much CPU time "

@@ -14,7 +14,7 @@ from pathlib import Path
 from tritext import TritextError
 from tritext_loadtest.peers.errors import PeerError
 from tritext_loadtest.scenarios import Phase
-from tritext_loadtest.schedule import moments
+from tritext_loadtest.schedule import MOST_MOMENTS, moments
 from tritext_loadtest.texts import Item
 from tritext_loadtest.tune.errors import TuneError
 from tritext_loadtest.tune.halving import Rung, Tried, Verdict, conclude, order
@@ -130,13 +130,23 @@ class Run:
         except (PeerError, TritextError) as error:
             raise TuneError(f"{control.setting}, the usual setting: {error}") from error
         self.findings.rate = request.rate or SHARE * most
-        rate = self.findings.rate / request.subject.batch
-        self.due = list(moments([Phase(request.seconds, rate, rate)], request.seed))
-        if not self.due:
-            raise TuneError(f"no request falls due in {request.seconds:g} s at {self.findings.rate:g} texts a second")
+        self.due = self._draw(self.findings.rate / request.subject.batch)
         for one in self.findings.others:
             self.tell(f"starting {one.setting}", 0.0)
             self._attempt(one, partial(self.fleet.start, one.setting, request.items[0]))
+
+    def _draw(self, rate: float) -> list[float]:
+        """Draw when requests are sent, the same for all: at least one, and no more than memory has room for."""
+        seconds, asked = self.request.seconds, f"{self.findings.rate:g} texts a second"
+        if rate * seconds > MOST_MOMENTS:
+            raise TuneError(
+                f"{asked} for {seconds:g} s are more than {MOST_MOMENTS:,} requests: "
+                "give a lower --rate or fewer --seconds"
+            )
+        due = list(moments([Phase(seconds, rate, rate)], self.request.seed))
+        if not due:
+            raise TuneError(f"no request falls due in {seconds:g} s at {asked}")
+        return due
 
     def climb(self, place: int, rung: Rung) -> None:
         """Let the best go on, stop the others, and give those who are left their turns."""

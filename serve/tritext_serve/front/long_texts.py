@@ -75,9 +75,10 @@ def read_long_texts(values: Mapping[str, Any], default: LongTexts, limits: Limit
         raise LongTextsError("long_texts is 'window', but pairs are not read in windows: take truncate or refuse")
     most = limits.max_length // 2
     stride = values.get("window_stride", min(default.stride, most))
-    if not str(stride).isdecimal() or int(stride) > most:
-        raise LongTextsError(f"window_stride is {stride!r}: take a whole number of tokens from 0 to {most}")
-    return LongTexts(cast(Mode, mode), int(stride), cast(Pooling, pooling))
+    text = str(stride)
+    if not text.isdecimal() or len(text) > 9 or int(text) > most:
+        raise LongTextsError(f"window_stride is {repr(stride)[:40]}: take a whole number of tokens from 0 to {most}")
+    return LongTexts(cast(Mode, mode), int(text), cast(Pooling, pooling))
 
 
 def _choice(values: Mapping[str, Any], name: str, default: str, choices: Sequence[str]) -> str:

@@ -128,7 +128,7 @@ def plan(
 
 def padding(lengths: Sequence[int], batches: Sequence[IndexArray]) -> int:
     """Count the padding tokens of ``batches``, each sorted by length."""
-    return sum((len(batch) * lengths[int(batch[-1])] for batch in batches), -sum(lengths))
+    return sum(len(batch) * lengths[int(batch[-1])] - sum(lengths[int(row)] for row in batch) for batch in batches)
 
 
 def measure(lengths: Sequence[int], max_tokens: int, max_texts: int, costs: Costs) -> Row:

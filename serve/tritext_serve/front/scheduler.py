@@ -144,8 +144,10 @@ class Scheduler(Generic[Job]):
 
     def _serve(self) -> None:
         while batch := self._next():
-            self._answer(batch)
-            self.ended(len(batch))
+            try:
+                self._answer(batch)
+            finally:  # or nobody would be answered any more
+                self.ended(len(batch))
 
     def _next(self) -> list[Job]:
         """Wait for a batch; nothing when the scheduler is closed and empty."""

@@ -105,6 +105,7 @@ def test_a_request_changes_what_it_names_and_no_more() -> None:
         ({"window_stride": 300}, "window_stride is 300: take a whole number of tokens from 0 to 256"),
         ({"window_stride": -1}, "window_stride is -1"),
         ({"window_stride": 1.5}, "window_stride is 1.5"),
+        ({"window_stride": "9" * 5000}, "window_stride is '9999"),
         ({"window_stride": ""}, "window_stride is ''"),
         ({"window_stride": "²"}, "window_stride is '²'"),
     ],

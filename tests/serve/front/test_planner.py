@@ -173,3 +173,7 @@ def test_there_are_no_more_sub_batches_than_it_takes() -> None:
 
 def test_no_texts_make_no_batches() -> None:
     assert plan([], 384, 64) == []
+
+
+def test_texts_that_are_not_run_have_no_padding() -> None:
+    assert padding([5, 128, 7], [np.array([0, 2])]) == 2

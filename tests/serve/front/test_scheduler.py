@@ -174,3 +174,22 @@ def test_settings_are_read_and_refused_by_name() -> None:
         read_max_queue({"max_queue": "0"})
     with pytest.raises(TextError, match="background is 'yes': give true or false"):
         read_background({"background": "yes"})
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_answer_that_fails_all_the_same_leaves_the_engine_free() -> None:
+    begun = threading.Event()
+
+    def answer(jobs: Sequence[int]) -> None:
+        begun.set()
+        raise MemoryError
+
+    scheduler: Scheduler[int] = Scheduler(answer, max_waiting=4, max_texts=8, gather_seconds=0)
+    assert scheduler.admit(1, 1)
+    assert begun.wait(20)
+    ends = time.monotonic() + 20
+    while scheduler.claim(1, 1) is None:
+        assert time.monotonic() < ends, "the engine is held for ever"
+        time.sleep(0.01)
+    scheduler.ended(1)
+    scheduler.close()

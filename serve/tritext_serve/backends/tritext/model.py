@@ -1,5 +1,6 @@
 """Triton's side of the front: the python-based backend ``tritext``. What it decides is in tritext_serve.front."""
 
+import contextlib
 import json
 import math
 import time
@@ -23,6 +24,7 @@ from tritext_serve.front.tokens import TextTokenizer
 # For a request of that many texts, or one that has waited that long, Triton is asked whether its client has gone. The
 # question is a message to the server and back, which takes as much CPU time as a fortieth of a short text.
 WORTH_ASKING_TEXTS, WORTH_ASKING_SECONDS = 8, 0.25
+MOST_SAID_CHARACTERS = 300
 NO_PARAMETERS = ("", "{}")
 # More text than that (some 2,000 tokens) is not classified while Triton waits: it hands nothing over meanwhile, and
 # what there is no room for would be refused late.
@@ -64,11 +66,11 @@ class Job:
 
     def send(self, response):
         """Give the one answer, by a message of its own or together with those of the other requests at hand."""
-        self.sent = True
         if self.sender is None:
             self.response = response
         else:
             self.sender.send(response, pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+        self.sent = True
 
     def refuse(self, outcome, code, message):
         """Answer with an error, and spend no work on its texts."""
@@ -112,14 +114,12 @@ class TritonPythonModel:
         started = time.perf_counter()
         jobs = [self._begin(request, started) for request in requests]
         accepted = [job for job in jobs if job.error is None]
+        self._turn_away([job for job in jobs if job.error is not None], started)
         waiting = self._claim(accepted)
         if waiting is None:
-            for job in accepted:
-                self._admit(job)
-        self._turn_away([job for job in jobs if job.error is not None], started)
-        if waiting is None:
+            self._turn_away([job for job in accepted if not self._admit(job)], started)
             self._scheduler.pace()
-        else:
+        else:  # nothing may come between the claim and what ends it
             together = [*waiting, *accepted]
             try:
                 self._answer(together)
@@ -144,11 +144,17 @@ class TritonPythonModel:
         return self._scheduler.claim(len(jobs), len(texts))
 
     def _admit(self, job):
-        """Put a request into the queue, or refuse it."""
+        """Put a request into the queue, where it is the scheduler's alone, or refuse it.
+
+        Returns:
+            Whether there was room.
+        """
         job.sender = job.request.get_response_sender()
-        if not self._scheduler.admit(job, len(job.texts), job.background):
-            job.sender = None
-            job.refuse("rejected", pb_utils.TritonError.UNAVAILABLE, QUEUE_FULL)
+        if self._scheduler.admit(job, len(job.texts), job.background):
+            return True
+        job.sender = None
+        job.refuse("rejected", pb_utils.TritonError.UNAVAILABLE, QUEUE_FULL)
+        return False
 
     def _turn_away(self, refused, started):
         """Answer requests that are refused unread or unfit to be read."""
@@ -165,7 +171,8 @@ class TritonPythonModel:
         except Exception as error:
             refusal = pb_utils.TritonError(f"the front failed: {error!r}", pb_utils.TritonError.INTERNAL)
             for job in (job for job in jobs if not job.sent):
-                job.send(pb_utils.InferenceResponse(error=refusal))
+                with contextlib.suppress(Exception):  # its client is gone; the others still wait
+                    job.send(pb_utils.InferenceResponse(error=refusal))
 
     def _classify(self, jobs):
         """Answer a batch of requests, each with its own texts, outputs and errors."""
@@ -209,6 +216,9 @@ class TritonPythonModel:
                 job.texts = list(zip(job.texts, self._texts(request, PAIR_INPUT), strict=True))
         except TextError as error:
             job.refuse("refused", pb_utils.TritonError.INVALID_ARG, str(error))
+        except Exception as error:  # of this client's making: requests beside it must not fail with it
+            reason = f"the request cannot be read: {error!r}"[:MOST_SAID_CHARACTERS]
+            job.refuse("refused", pb_utils.TritonError.INVALID_ARG, reason)
         return job
 
     def _drop_unwanted(self, job, now):
