@@ -133,9 +133,23 @@ def test_texts_that_come_twice_are_refused(tmp_path: Path) -> None:
 
 
 def test_folders_of_wheels_go_by_the_environment_alone() -> None:
-    there = _sources({"UV_FIND_LINKS": "/a,/b"})["UV_FIND_LINKS"].split(",")
-    assert there[-2:] == ["/a", "/b"]
-    assert set(_sources({})) <= {"UV_FIND_LINKS", "UV_TORCH_BACKEND"}
+    own = {"UV_FIND_LINKS": "/a,/b"}
+    assert (own | _sources(own))["UV_FIND_LINKS"].split(",")[-2:] == ["/a", "/b"], "the user's own are kept"
+    assert set(_sources({})) in ({"UV_FIND_LINKS"}, {"UV_TORCH_BACKEND"})
+
+
+def test_uv_is_given_folders_of_wheels_by_the_environment_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uv = tmp_path / "uv"
+    uv.write_text('#!/bin/sh\necho "args: $*"\necho "links: $UV_FIND_LINKS"\n[ "$1" = venv ]\n')
+    uv.chmod(0o755)
+    monkeypatch.setattr("tritext_loadtest.peers.environments.find_uv", lambda: str(uv))
+    monkeypatch.setenv("PIP_FIND_LINKS", "/secret")
+    workshop = Workshop(tmp_path / "made", requirements(tmp_path, mosec=["idna"]))
+    with pytest.raises(PeerError, match=r"links: [^|]*/secret") as told:
+        workshop.make("mosec")
+    assert all("/secret" not in line for line in str(told.value).split(" | ") if "args: " in line)
 
 
 def test_a_connection_that_the_server_closed_is_opened_anew() -> None:

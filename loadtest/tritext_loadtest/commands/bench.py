@@ -44,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--http", default="http://127.0.0.1:8000", metavar="URL", help="default: http://127.0.0.1:8000")
     parser.add_argument("--count", type=_count, metavar="N", help="texts a measurement (default: 512)")
     parser.add_argument(
-        "--rounds", type=_count, metavar="N", help="measurements of each shape (default: 3, of peers 9)"
+        "--rounds", type=_count, metavar="N", help="measurements of each shape (default: 3, of peers 9 or 6)"
     )
     parser.add_argument(
         "--wait", type=float, default=0.0, metavar="S", help="for a server that is starting, in seconds"

@@ -125,5 +125,7 @@ def _sources(environment: Mapping[str, str]) -> dict[str, str]:
     pairs = (line.partition("=")[::2] for line in listed.splitlines())
     found = [value.strip("' ") for key, value in pairs if key.rpartition(".")[2] == "find-links"]
     folders = [folder for value in found for folder in value.replace("\\n", " ").split()]
+    if not folders:
+        return {"UV_TORCH_BACKEND": environment.get("UV_TORCH_BACKEND", "cpu")}
     folders += [folder for folder in environment.get("UV_FIND_LINKS", "").split(",") if folder]
-    return {"UV_FIND_LINKS": ",".join(dict.fromkeys(folders))} if folders else {"UV_TORCH_BACKEND": "cpu"}
+    return {"UV_FIND_LINKS": ",".join(dict.fromkeys(folders))}

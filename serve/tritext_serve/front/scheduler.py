@@ -22,6 +22,10 @@ DEFAULT_MAX_QUEUE = 256
 # Triton's own words for a full queue, by which clients know it.
 QUEUE_FULL = "Exceeds maximum queue size: send again later, or fewer requests at a time"
 
+# More text than that (some 2,000 tokens) is not classified while Triton waits: it hands nothing over meanwhile, and
+# what there is no room for would be refused late.
+AT_ONCE_CHARACTERS = 8192
+
 # How long an idle engine waits, from the first request on, for those that usually follow on answers, and how long after
 # answers they are expected at all. Clients that send one request after another come back together, and one batch of
 # them costs less than one for the first and another for the rest.

@@ -26,3 +26,13 @@ def decode(raw: Iterable[bytes], max_text_bytes: int, name: str = "text") -> lis
         except UnicodeDecodeError as error:
             raise TextError(f"{name} {position} is not valid UTF-8 at byte {error.start}") from error
     return texts
+
+
+def count_characters(texts: Iterable[TextInput]) -> int:
+    """Count the characters of texts, or of both texts of pairs.
+
+    Example:
+        >>> count_characters(["one", "two"]), count_characters([("one", "two")])
+        (6, 6)
+    """
+    return sum(len(text) if isinstance(text, str) else sum(map(len, text)) for text in texts)

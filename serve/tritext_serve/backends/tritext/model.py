@@ -16,9 +16,9 @@ from tritext_serve.front.long_texts import TRUNCATE, LongTexts, read_long_texts
 from tritext_serve.front.metrics import MetricsReporter
 from tritext_serve.front.options import PAIR_INPUT, read_options
 from tritext_serve.front.pipeline import Outcome, Pipeline
-from tritext_serve.front.scheduler import QUEUE_FULL, Scheduler, read_background, read_max_queue
+from tritext_serve.front.scheduler import AT_ONCE_CHARACTERS, QUEUE_FULL, Scheduler, read_background, read_max_queue
 from tritext_serve.front.tally import Tally
-from tritext_serve.front.texts import TextError, TextInput, decode
+from tritext_serve.front.texts import TextError, TextInput, count_characters, decode
 from tritext_serve.front.tokens import TextTokenizer
 
 # For a request of that many texts, or one that has waited that long, Triton is asked whether its client has gone. The
@@ -26,9 +26,6 @@ from tritext_serve.front.tokens import TextTokenizer
 WORTH_ASKING_TEXTS, WORTH_ASKING_SECONDS = 8, 0.25
 MOST_SAID_CHARACTERS = 300
 NO_PARAMETERS = ("", "{}")
-# More text than that (some 2,000 tokens) is not classified while Triton waits: it hands nothing over meanwhile, and
-# what there is no room for would be refused late.
-MOST_AT_ONCE_CHARACTERS = 8192
 # A request that Triton hands over that soon after the latest answers was on its way when they were computed.
 ON_ITS_WAY_SECONDS = 0.0005
 ENGINE_DIRECTORY = "engine_directory"
@@ -138,8 +135,7 @@ class TritonPythonModel:
     def _claim(self, jobs):
         """Give the jobs to be answered now before these, or nothing where these must wait."""
         texts = [text for job in jobs for text in job.texts]
-        characters = sum(sum(map(len, pair)) for pair in texts) if self._options.pairs else sum(map(len, texts))
-        if not jobs or characters > MOST_AT_ONCE_CHARACTERS:
+        if not jobs or count_characters(texts) > AT_ONCE_CHARACTERS:
             return None
         return self._scheduler.claim(len(jobs), len(texts))
 
