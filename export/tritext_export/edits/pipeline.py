@@ -42,15 +42,8 @@ def edit(model: ir.Model, without: Collection[str] = ()) -> tuple[str, ...]:
     for name, change in EXACT.items():
         if name in without:
             continue
-        try:
-            found = change(model)
-        except Exception as error:  # ONNX Runtime's and the graph library's errors share no base class
-            raise GraphError(
-                f"the graph edit {name} failed: {first_line(error)}: leave it out with --without {name}"
-            ) from error
-        if found:
+        if _apply(name, change, model):
             applied.append(name)
-            tidy(model)
     return tuple(applied)
 
 
@@ -81,13 +74,19 @@ def pack(model: ir.Model) -> bool:
     Raises:
         GraphError: the graph does not run, or the edit fails on it.
     """
+    return _apply(PACKED, pack_tokens, model)
+
+
+def _apply(name: str, change: Edit, model: ir.Model) -> bool:
+    """Make one edit, tell whether there was anything to change, and name it where it fails."""
     try:
-        found = pack_tokens(model)
+        found = change(model)
     except Exception as error:  # ONNX Runtime's and the graph library's errors share no base class
         raise GraphError(
-            f"the graph edit {PACKED} failed: {first_line(error)}: leave it out with --without {PACKED}"
+            f"the graph edit {name} failed: {first_line(error)}: leave it out with --without {name}"
         ) from error
-    tidy(model)
+    if found:
+        tidy(model)
     return bool(found)
 
 

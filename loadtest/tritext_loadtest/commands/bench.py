@@ -11,6 +11,7 @@ from rich.table import Table
 from tritext import Client
 from tritext_loadtest.bench import Case, Figures, bench, cases
 from tritext_loadtest.commands import peers
+from tritext_loadtest.commands.arguments import count
 from tritext_loadtest.cost import find_process, find_server, measure
 from tritext_loadtest.errors import LoadTestError
 from tritext_loadtest.texts import read_texts
@@ -42,15 +43,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="sentiment", metavar="NAME", help="default: sentiment")
     parser.add_argument("--grpc", default="grpc://127.0.0.1:8001", metavar="URL", help="default: grpc://127.0.0.1:8001")
     parser.add_argument("--http", default="http://127.0.0.1:8000", metavar="URL", help="default: http://127.0.0.1:8000")
-    parser.add_argument("--count", type=_count, metavar="N", help="texts a measurement (default: 512)")
+    parser.add_argument("--count", type=count, metavar="N", help="texts a measurement (default: 512)")
     parser.add_argument(
-        "--rounds", type=_count, metavar="N", help="measurements of each shape (default: 3, of peers 9 or 6)"
+        "--rounds", type=count, metavar="N", help="measurements of each shape (default: 3, of peers 9 or 6)"
     )
     parser.add_argument(
         "--wait", type=float, default=0.0, metavar="S", help="for a server that is starting, in seconds"
     )
     peers.configure(parser)
-    parser.add_argument("--pid", type=_count, metavar="N", help="the server's process (default: who listens at --grpc)")
+    parser.add_argument("--pid", type=count, metavar="N", help="the server's process (default: who listens at --grpc)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -92,10 +93,3 @@ def table(plan: Sequence[Case], figures: Sequence[Figures]) -> Table:
             f"{row.p99_milliseconds:.1f}",
         )
     return result
-
-
-def _count(word: str) -> int:
-    """Read a whole number of 1 or more."""
-    if not word.isdecimal() or int(word) < 1:
-        raise argparse.ArgumentTypeError(f"{word!r} is not a whole number of 1 or more")
-    return int(word)

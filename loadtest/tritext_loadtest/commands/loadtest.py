@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tritext import Client, TritextError
+from tritext_loadtest.commands.arguments import count_to, positive
 from tritext_loadtest.commands.progress import Live
 from tritext_loadtest.errors import GeneratorError, LoadTestError, ScenarioError
 from tritext_loadtest.plan import Plan
@@ -27,6 +28,7 @@ from tritext_loadtest.watch import Watch, local_server, metrics_url
 HELP = "load a served model on a schedule, check every label, and hold the figures against objectives"
 WEB_PORT = 8089
 LOG_WIDTH = 120
+MOST_IN_FLIGHT = 100_000
 MOST_WORKERS = 64
 EPILOG = f"""\
 scenarios:
@@ -72,15 +74,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def _configure_load(parser: argparse.ArgumentParser) -> None:
     load = parser.add_argument_group("load")
-    load.add_argument("--rate", type=_positive, default=50.0, metavar="N", help="texts a second (default: 50)")
-    load.add_argument("--duration", type=_positive, metavar="S", help="seconds (default: 60, soak 1800)")
-    load.add_argument("--timeout", type=_positive, default=10.0, metavar="S", help="of a request (default: 10)")
+    load.add_argument("--rate", type=positive, default=50.0, metavar="N", help="texts a second (default: 50)")
+    load.add_argument("--duration", type=positive, metavar="S", help="seconds (default: 60, soak 1800)")
+    load.add_argument("--timeout", type=positive, default=10.0, metavar="S", help="of a request (default: 10)")
     load.add_argument("--seed", type=int, default=1, metavar="N", help="another schedule (default: 1)")
-    load.add_argument("--workers", type=_workers, default=1, metavar="N", help="processes that send (default: 1)")
     load.add_argument(
-        "--in-flight", type=_count, default=512, metavar="N", help="open requests of a process (default: 512)"
+        "--workers", type=count_to(MOST_WORKERS), default=1, metavar="N", help="processes that send (default: 1)"
     )
-    load.add_argument("--max-lateness", type=_positive, default=50.0, metavar="MS", help="p99, else void (default: 50)")
+    load.add_argument(
+        "--in-flight",
+        type=count_to(MOST_IN_FLIGHT),
+        default=512,
+        metavar="N",
+        help="open requests of a process (default: 512)",
+    )
+    load.add_argument("--max-lateness", type=positive, default=50.0, metavar="MS", help="p99, else void (default: 50)")
     load.add_argument("--metrics", metavar="URL", help="Triton's metrics (default: port 8002 of the first address)")
     load.add_argument(
         "--web", type=int, nargs="?", const=WEB_PORT, default=0, metavar="PORT", help="Locust's page on 127.0.0.1"
@@ -188,28 +196,3 @@ def _read_key(path: Path) -> str:
     if not key:
         raise ScenarioError(f"--key {path}: is empty: give a file that holds the key alone")
     return key
-
-
-def _positive(word: str) -> float:
-    """Read a number above 0."""
-    try:
-        value = float(word)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{word!r} is not a number above 0")
-    return value
-
-
-def _workers(word: str) -> int:
-    """Read a number of processes."""
-    if _count(word) > MOST_WORKERS:
-        raise argparse.ArgumentTypeError(f"{word} is more than {MOST_WORKERS}")
-    return int(word)
-
-
-def _count(word: str) -> int:
-    """Read a whole number from 1 to a few thousand."""
-    if not word.isdecimal() or not 1 <= int(word) <= 100_000:
-        raise argparse.ArgumentTypeError(f"{word!r} is not a whole number from 1 to 100000")
-    return int(word)

@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from tritext_loadtest.commands.arguments import count, positive
 from tritext_loadtest.cores import count_cores
 from tritext_loadtest.errors import LoadTestError
 from tritext_loadtest.slo import DEFAULT, read_slo
@@ -62,10 +63,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="sentiment", metavar="NAME", help="default: sentiment")
     parser.add_argument("--slo", type=Path, metavar="FILE", help="TOML file of objectives, as for `tritext loadtest`")
     parser.add_argument("--quick", action="store_true", help="9 settings for moments, instead of 24 for longer")
-    parser.add_argument("--settings", type=_count, metavar="N", help="how many are tried (default: 24, or 9)")
-    parser.add_argument("--rate", type=_positive, metavar="N", help="texts a second (default: 70 %% of what fits)")
-    parser.add_argument("--batch", type=_count, default=1, metavar="N", help="texts a request (default: 1)")
-    parser.add_argument("--seconds", type=_positive, metavar="S", help="of each turn (default: 10, or 4)")
+    parser.add_argument("--settings", type=count, metavar="N", help="how many are tried (default: 24, or 9)")
+    parser.add_argument("--rate", type=positive, metavar="N", help="texts a second (default: 70 %% of what fits)")
+    parser.add_argument("--batch", type=count, default=1, metavar="N", help="texts a request (default: 1)")
+    parser.add_argument("--seconds", type=positive, metavar="S", help="of each turn (default: 10, or 4)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="other mixtures, another order (default: 1)")
     parser.add_argument(
         "--allow-uncertified", action="store_true", help="tune versions without a passing certificate too"
@@ -205,21 +206,3 @@ def _save(path: Path, write: Callable[[Path], object]) -> None:
 
 def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
-
-
-def _positive(word: str) -> float:
-    """Read a number above 0."""
-    try:
-        value = float(word)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{word!r} is not a number above 0")
-    return value
-
-
-def _count(word: str) -> int:
-    """Read a whole number of 1 or more."""
-    if not word.isdecimal() or int(word) < 1:
-        raise argparse.ArgumentTypeError(f"{word!r} is not a whole number of 1 or more")
-    return int(word)

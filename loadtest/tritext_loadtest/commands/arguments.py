@@ -1,0 +1,33 @@
+"""Kinds of command-line arguments: a word in, a checked number or argparse's own one-line refusal out."""
+
+import argparse
+from collections.abc import Callable
+
+
+def count(word: str) -> int:
+    """Read a whole number of 1 or more."""
+    if not word.isdecimal() or int(word) < 1:
+        raise argparse.ArgumentTypeError(f"{word!r} is not a whole number of 1 or more")
+    return int(word)
+
+
+def count_to(most: int) -> Callable[[str], int]:
+    """Make what reads a whole number from 1 to ``most``."""
+
+    def read(word: str) -> int:
+        if not word.isdecimal() or not 1 <= int(word) <= most:
+            raise argparse.ArgumentTypeError(f"{word!r} is not a whole number from 1 to {most}")
+        return int(word)
+
+    return read
+
+
+def positive(word: str) -> float:
+    """Read a number above 0."""
+    try:
+        value = float(word)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{word!r} is not a number above 0")
+    return value
