@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.export.traced import Batch, copied, mixed_batches, run, texts, trace
 from tests.families import FAMILIES, MAX_LENGTH
-from tritext_export.edits.pipeline import EXACT, edit, fuse_for_cpu, tidy
+from tritext_export.edits.pipeline import CPU_FUSIONS, EXACT, PACKED, edit, fuse_for_cpu, tidy
 from tritext_export.errors import GraphError
 from tritext_export.request import EDITS
 
@@ -81,7 +81,7 @@ def test_nothing_is_edited_where_everything_is_left_out() -> None:
 
 
 def test_a_request_knows_the_edits_by_their_names() -> None:
-    assert tuple(EXACT) == EDITS[:-1]
+    assert (*EXACT, CPU_FUSIONS, PACKED) == EDITS
 
 
 def test_the_same_model_gives_the_same_bytes() -> None:
