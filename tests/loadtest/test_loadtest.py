@@ -191,7 +191,7 @@ def test_what_cannot_be_measured_is_one_clear_line(
     [
         (["--rate", "0"], "not a number above 0"),
         (["--workers", "none"], "not a whole number"),
-        (["--workers", "65"], "more than 64"),
+        (["--workers", "65"], "a whole number from 1 to 64"),
         (["-x"], "unrecognized"),
     ],
 )
