@@ -53,7 +53,7 @@ def test_the_cheapest_peer_has_the_right_labels_and_the_right_form() -> None:
 
 def test_the_five_ratios_say_who_is_cheaper_and_how_near_the_limit_is() -> None:
     peers = {"f": Entry((30.0,), "torch", 1.0), "m": Entry((6.0,), "plain", 1.0), "o": Entry((3.0,), "ours", 1.0)}
-    found, chosen = all_ratios([2.0], [1.6], peers, "f", [1.5])
+    found, chosen = all_ratios([2.0], [1.6], peers, "f", ([1.5], [1.5]))
     assert {name: one.value for name, one in found.items()} == {
         "vs_fastapi": 15.0,
         "vs_best_peer": 3.0,
@@ -62,7 +62,7 @@ def test_the_five_ratios_say_who_is_cheaper_and_how_near_the_limit_is() -> None:
         "of_engine_limit_single": 0.75,
     }
     assert chosen == {"vs_fastapi": "f", "vs_best_peer": "m", "vs_best_peer_same_model": "o"}
-    assert all_ratios([2.0], None, {}, None, None) == ({}, {})
+    assert all_ratios([2.0], None, {}, None, (None, None)) == ({}, {})
 
 
 def take(cpu: float, labels: str = "ab") -> Take:
@@ -86,6 +86,7 @@ def findings() -> Findings:
         ("FastAPI", SINGLE): [take(40.0), take(44.0)],
         ("mosec", SINGLE): [take(3.0, "aa"), take(3.0, "bb")],
         (ENGINE, SINGLE): [take(1.5), take(1.5)],
+        (ENGINE, BATCH): [take(1.36), take(1.36)],
     }
     latencies = {GRPC: [Latency(0.5, 90.0, 11.0, 25.0, 0.4), Latency(0.9, 162.0, 20.0, 95.0, 31.0)]}
     tuning = [{"peer": "mosec", "form": "default int8", "setting": "2 × 1 thread, batch 8", "best": False}]
@@ -99,6 +100,7 @@ def test_the_report_holds_the_ratios_and_leaves_wrong_labels_out_of_them() -> No
     assert "vs_best_peer_same_model" not in found["ratios"]
     assert found["compared_with"] == {"vs_fastapi": "FastAPI", "vs_best_peer": "FastAPI"}
     assert found["ratios_rest"]["vs_fastapi"] == pytest.approx(16.8)
+    assert found["ratios"]["of_engine_limit_batch"] == pytest.approx(0.8)
     assert "of_engine_limit_batch" not in found["ratios_rest"]
     assert found["rows"][0]["name"] == ENGINE
     assert {row["agreement"] for row in found["rows"] if row["name"] == "mosec"} == {0.5}
@@ -135,6 +137,7 @@ def test_the_pictures_are_drawn(tmp_path: Path) -> None:
 
 def test_agreement_is_the_share_of_equal_labels() -> None:
     assert agreement(["a", "b", "a", "c"], ["a", "b", "b", "c"]) == 0.75
+    assert agreement(["a", "b"], ["a", "c", "b"]) == 0.5
 
 
 def test_latency_counts_from_the_moment_a_request_was_due() -> None:

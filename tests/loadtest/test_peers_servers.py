@@ -7,7 +7,7 @@ import sys
 import sysconfig
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -27,7 +27,7 @@ from tritext_loadtest.peers.files import check_checkpoint, find_served
 from tritext_loadtest.peers.process import ServerProcess, free_ports
 from tritext_loadtest.peers.report import GRPC, REST
 from tritext_loadtest.peers.routes import many
-from tritext_loadtest.peers.targets import ENGINE, SINGLE, ServerTarget, Take, over_http
+from tritext_loadtest.peers.targets import BATCH, ENGINE, SINGLE, ServerTarget, Take, over_http
 from tritext_loadtest.texts import read_texts
 
 SERVER = """
@@ -188,6 +188,21 @@ def test_a_peer_that_fails_is_left_out_and_the_others_go_on() -> None:
     assert {name: len(takes) for (name, _), takes in found.takes.items()} == {"steady": 4}
 
 
+def test_single_text_turns_may_send_fewer_texts() -> None:
+    sent: list[tuple[int, int]] = []
+
+    class Counting:
+        name = "counting"
+        shapes = (SINGLE, BATCH)
+
+        def take(self, texts: Sequence[str], shape: Shape) -> Take:
+            sent.append((shape.texts_per_request, len(texts)))
+            return Take(1.0, 1.0, 1.0, 1.0, ())
+
+    compare([Counting()], [str(n) for n in range(100)], rounds=1, seed=1, singles=40)
+    assert sorted(sent[2:]) == [(1, 40), (BATCH.texts_per_request, 100)]
+
+
 def requirements(tmp_path: Path, **environments: list[str]) -> Path:
     """Write a file of requirements."""
     file = tmp_path / "requirements.toml"
@@ -285,7 +300,7 @@ def test_a_small_comparison(model_repository: Path, corpus: Path, tmp_path: Path
     assert "does not install" in found["failures"]["mosec"]
     rows = {(row["name"], row["texts_a_request"]): row for row in found["rows"]}
     fastapi = "FastAPI + transformers, checkpoint, torch, documented"
-    assert set(rows) == {(n, s) for n in (GRPC, REST, fastapi) for s in (1, 32)} | {(ENGINE, 1)}
+    assert set(rows) == {(n, s) for n in (GRPC, REST, fastapi, ENGINE) for s in (1, 32)}
     assert {row["agreement"] for row in rows.values()} == {1.0}
     assert set(found["ratios"]) == {"vs_fastapi", "vs_best_peer", "of_engine_limit_batch", "of_engine_limit_single"}
     assert found["ratios"]["vs_fastapi"] > 1.0

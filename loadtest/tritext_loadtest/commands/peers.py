@@ -20,7 +20,7 @@ from tritext_loadtest.texts import read_texts
 
 SOME_MISSING = 1
 QUICK_ROUNDS, FULL_ROUNDS = 6, 9
-QUICK_TEXTS, FULL_TEXTS = 192, 512
+TEXTS, QUICK_SINGLES = 512, 192
 LATENCY_SECONDS = 20.0
 
 
@@ -31,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--name", default="sentiment", metavar="NAME", help="the model in it (default: sentiment)")
     group.add_argument("--checkpoint", type=Path, metavar="DIR", help="the same model as save_pretrained wrote it")
     group.add_argument("--peers", metavar="A,B,…", help=f"of {', '.join(p.name for p in PEERS)} (default: all)")
-    group.add_argument("--quick", action="store_true", help=f"{', '.join(QUICK)} in one setting each, 192 texts")
+    group.add_argument("--quick", action="store_true", help=f"{', '.join(QUICK)} in one setting each")
     group.add_argument(
         "--environments", type=Path, metavar="DIR", help="where peers are installed (default: the cache)"
     )
@@ -118,11 +118,12 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         repository=args.repository,
         name=args.name,
         checkpoint=args.checkpoint,
-        texts=read_texts(args.texts, args.count or (QUICK_TEXTS if args.quick else FULL_TEXTS)),
+        texts=read_texts(args.texts, args.count or TEXTS),
         peers=choose(names),
         workshop=Workshop(args.environments or cache()),
         quick=args.quick,
         rounds=args.rounds or (QUICK_ROUNDS if args.quick else FULL_ROUNDS),
+        singles=QUICK_SINGLES if args.quick and not args.count else None,
         tune=not args.quick if args.tune is None else args.tune,
         latency_seconds=(0.0 if args.quick else LATENCY_SECONDS) if args.latency is None else args.latency,
     )

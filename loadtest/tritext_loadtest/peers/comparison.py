@@ -46,6 +46,7 @@ def compare(
     rounds: int,
     seed: int,
     tell: Callable[[str], None] = lambda _: None,
+    singles: int | None = None,
 ) -> Outcome:
     """Measure every target under every shape that it takes, once a round.
 
@@ -55,6 +56,8 @@ def compare(
         rounds: How often.
         seed: Of the order.
         tell: Is told whose turn it is.
+        singles: How many of the texts a turn sends that sends them one by one; None for all. Requests of many texts
+            need more of them until every client has sent a few.
     """
     turns = [Turn(target, shape) for target in targets for shape in target.shapes]
     outcome = Outcome({(turn.target.name, turn.shape): [] for turn in turns})
@@ -65,7 +68,7 @@ def compare(
     for number in range(1, rounds + 1):
         for turn in order.sample(turns, len(turns)):
             tell(f"round {number} of {rounds}: {turn.target.name}, {turn.shape}")
-            take = _take(turn, texts, outcome)
+            take = _take(turn, texts[:singles] if turn.shape.texts_per_request == 1 else texts, outcome)
             if take is not None:
                 outcome.takes[turn.target.name, turn.shape].append(take)
     outcome.takes = {key: takes for key, takes in outcome.takes.items() if key[0] not in outcome.failures}

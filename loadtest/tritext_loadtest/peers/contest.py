@@ -37,6 +37,7 @@ class BenchRequest:
         name: The front's name in it.
         checkpoint: The same model as a whole checkpoint.
         texts: What every member is sent in every turn.
+        singles: How many of them one by one; None for all.
         peers: Who is compared.
         workshop: Where environments are made.
         quick: Whether each form of the model runs in one setting only.
@@ -55,6 +56,7 @@ class BenchRequest:
     workshop: Workshop
     quick: bool = False
     rounds: int = 6
+    singles: int | None = None
     tune: bool = False
     latency_seconds: float = 0.0
     start_seconds: float = START_SECONDS
@@ -170,7 +172,7 @@ def run_bench(request: BenchRequest, tell: Callable[[str], None] = lambda _: Non
             bench.start(lineup, [apply(member, trials) for member in members])
             tell("nobody asks")
             idle = lineup.rest()
-            outcome = compare(lineup.targets, request.texts, request.rounds, request.seed, tell)
+            outcome = compare(lineup.targets, request.texts, request.rounds, request.seed, tell, request.singles)
             memory = lineup.memory()
             latencies = bench.latencies(lineup, outcome) if request.latency_seconds else {}
             known = {

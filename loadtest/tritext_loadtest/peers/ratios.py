@@ -71,7 +71,7 @@ def all_ratios(
     batch: Sequence[float] | None,
     peers: Mapping[str, Entry],
     fastapi: str | None,
-    engine: Sequence[float] | None,
+    limits: tuple[Sequence[float] | None, Sequence[float] | None],
 ) -> tuple[dict[str, Interval], dict[str, str]]:
     """Give the ratios that can be given.
 
@@ -80,7 +80,7 @@ def all_ratios(
         batch: The same for requests of many texts.
         peers: Everybody else, single-text requests.
         fastapi: The name of the service that tritext replaces.
-        engine: The bare engine's CPU time a text in each round.
+        limits: The bare engine's CPU time a text in each round, for the texts of ``single`` and of ``batch``.
 
     Returns:
         The ratios by name, and the names of those that the best ones were taken from.
@@ -95,8 +95,7 @@ def all_ratios(
     for name, rival in rivals.items():
         if rival is not None:
             found[name], chosen[name] = ratio(single, peers[rival].cpu_milliseconds), rival
-    if engine is not None:
-        if batch is not None:
-            found["of_engine_limit_batch"] = ratio(batch, engine)
-        found["of_engine_limit_single"] = ratio(single, engine)
+    for name, ours, limit in (("batch", batch, limits[1]), ("single", single, limits[0])):
+        if ours is not None and limit is not None:
+            found[f"of_engine_limit_{name}"] = ratio(ours, limit)
     return found, chosen

@@ -67,6 +67,9 @@ def report(findings: Findings) -> Json:
         "schema": SCHEMA,
         "machine": dict(findings.machine),
         "texts": len(findings.reference),
+        "single_texts": max(
+            (len(t.labels) for (_, s), ts in findings.takes.items() if s == SINGLE for t in ts), default=0
+        ),
         "ratios": {name: found.value for name, found in through_client[0].items()},
         "intervals": {name: [found.low, found.high] for name, found in through_client[0].items()},
         "compared_with": through_client[1],
@@ -81,8 +84,8 @@ def report(findings: Findings) -> Json:
 
 
 def agreement(labels: Sequence[str], reference: Sequence[str]) -> float:
-    """Give the share of equal labels."""
-    return sum(map(str.__eq__, labels, reference)) / len(reference)
+    """Give the share of labels that are the checkpoint's for the first texts, as many as there are labels."""
+    return sum(map(str.__eq__, labels, reference)) / len(labels)
 
 
 def _row(findings: Findings, name: str, shape: Shape, takes: Sequence[Take]) -> Json:
@@ -117,8 +120,9 @@ def _ratios(findings: Findings, name: str) -> Any:
         if members[who].peer not in ("tritext", "engine") and cpu(who, SINGLE)
     }
     replaced = next((w for w in entries if members[w].peer == "fastapi" and not members[w].tuned), None)
-    engine = next((cpu(w, SINGLE) for w in members if members[w].peer == "engine"), None)
-    return all_ratios(single, cpu(name, BATCH), entries, replaced, engine)
+    engine = next((w for w in members if members[w].peer == "engine"), None)
+    limits = (cpu(engine, SINGLE), cpu(engine, BATCH)) if engine else (None, None)
+    return all_ratios(single, cpu(name, BATCH), entries, replaced, limits)
 
 
 def _agreement(findings: Findings, name: str) -> float:

@@ -32,9 +32,10 @@ def markdown(report: Json) -> str:
 
 def conditions(report: Json) -> str:
     """Say what the figures were taken on."""
-    machine = report["machine"]
+    machine, texts, singles = report["machine"], report["texts"], report.get("single_texts", report["texts"])
+    sent = f"{texts} texts a measurement" + (f", {singles} where they go one by one" if singles < texts else "")
     return (
-        f"{report['texts']} texts a measurement, {machine['rounds']} rounds in shuffled order, on {machine['cores']} "
+        f"{sent}, {machine['rounds']} rounds in shuffled order, on {machine['cores']} "
         f"cores of {machine['processor']}; the client shares them. Compare figures of one run only. "
         f"{machine['date']}, ONNX Runtime {machine['onnxruntime']}."
     )

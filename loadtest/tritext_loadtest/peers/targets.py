@@ -149,7 +149,7 @@ class EngineTarget:
     """The bare engine in a process of its own, which says itself what its runs cost."""
 
     name = ENGINE
-    shapes = (SINGLE,)
+    shapes = (SINGLE, BATCH)
 
     def __init__(self, environment: Path, setting: dict[str, object], log: Path) -> None:
         self._log = log
