@@ -1,6 +1,7 @@
 """One session for several threads, and devices that are not there."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,8 @@ import onnx
 import onnxruntime
 import pytest
 
-from tritext_serve.engine.in_process import engine_lanes
+from tritext_serve.engine import in_process
+from tritext_serve.engine.in_process import MOST_WEIGHTS, count_sessions, engine_lanes
 from tritext_serve.engine.options import EngineOptionsError, read_engine_options
 from tritext_serve.engine.session import Engine
 from tritext_serve.front.classifiers import ClassifierError
@@ -54,6 +56,28 @@ def test_sub_batches_run_on_all_lanes_and_errors_are_answers(directory: Path) ->
     assert last.tolist() == [[5, -5]]
     assert isinstance(error, ClassifierError)
     assert "onnxruntime: " in str(error)
+
+
+def test_lanes_have_a_session_each_while_the_weights_are_small() -> None:
+    assert count_sessions(24 * 2**20, 2) == 2
+    assert count_sessions(24 * 2**20, 8) == 5
+    assert count_sessions(91 * 2**20, 2) == 1
+    assert count_sessions(0, 3) == 3
+    assert count_sessions(10 * MOST_WEIGHTS, 4) == 1
+
+
+@pytest.mark.parametrize("most", [0, MOST_WEIGHTS])
+def test_several_threads_get_their_own_answers(directory: Path, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_process, "MOST_WEIGHTS", most)  # one session for all lanes, and one each
+    lanes = engine_lanes({"engine_directory": str(directory), "lanes": "3"}, 3, INPUTS)
+
+    def ask(number: int) -> list[object]:
+        answers = lanes.run([sub_batch([[number, each]]) for each in range(5)])
+        return [answer.tolist() for answer in answers if not isinstance(answer, ClassifierError)]
+
+    with ThreadPoolExecutor(6) as pool:
+        for number, answers in enumerate(pool.map(ask, range(60))):
+            assert answers == [[[number + each, -number - each]] for each in range(5)]
 
 
 def test_a_missing_provider_is_named_with_those_that_there_are(directory: Path) -> None:
