@@ -8,7 +8,7 @@ BENCH ?= --quick
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 LOCKED := --quiet --constraint constraints.txt
 
-.PHONY: demo serve test check bench clean format lock help
+.PHONY: demo serve export compose test check bench clean format lock help
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -16,9 +16,18 @@ help:  ## list the targets
 demo: $(VENV)/.demo $(CORPUS)  ## export, serve and classify real reviews, and stop by itself
 	@HF_HUB_OFFLINE=1 $(BIN)/python demo/run.py --texts $(CORPUS)
 
-serve: $(VENV)/.demo $(CORPUS)  ## serve the demo model until Ctrl-C
+serve: $(VENV)/.demo $(CORPUS)  ## serve the demo's two models behind a loopback endpoint with keys, until Ctrl-C
 	@$(EXPORT_DEMO)
-	@$(BIN)/tritext serve model_repository
+	@$(EXPORT_NAIVE)
+	@$(BIN)/tritext endpoint up deploy/endpoint/endpoint.yml deploy/endpoint/blue.yml
+
+export: $(VENV)/.demo $(CORPUS)  ## export the demo model into model_repository
+	@$(EXPORT_DEMO)
+
+compose: $(VENV)/.demo $(CORPUS)  ## export, then the containers: Triton, Envoys, Prometheus, Grafana (CPU=1: no GPU)
+	@$(EXPORT_DEMO) $(if $(CPU),,--target gpu)
+	@$(BIN)/tritext endpoint render deploy/endpoint/endpoint.yml deploy/endpoint/blue.yml deploy/endpoint/network.yml
+	$(COMPOSE) --env-file deploy/envoy/rendered/compose.env up --build
 
 test: $(VENV)/.dev $(CORPUS)  ## check, then every test
 	$(MAKE) check
@@ -50,6 +59,12 @@ clean:  ## remove the environment, caches and exported models
 
 EXPORT_DEMO = HF_HUB_OFFLINE=1 $(BIN)/tritext export demo/sentiment --name sentiment --texts $(CORPUS) --split test \
 	--label-output sentiment
+
+EXPORT_NAIVE = HF_HUB_OFFLINE=1 $(BIN)/tritext export demo/naive --name sentiment_naive --texts $(CORPUS) --split test \
+	--label-output sentiment
+
+COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) \
+	-f $(if $(CPU),docker-compose.cpu.yml,docker-compose.yml)
 
 $(VENV)/.made:
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed: name yours with make PYTHON=…"; exit 1; }

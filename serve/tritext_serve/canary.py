@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tritext_serve.errors import CanaryError, WrongAnswerError
+from tritext_serve.errors import CanaryError, LateError, WrongAnswerError
 
 TIMEOUT_SECONDS = 10.0
+NO_ROOM = 503  # Triton's status where a queue is full; a dead stub gives 500
 # The server is on this machine: a proxy that the user's environment names has no part in it.
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -57,22 +58,24 @@ def read_canary(model: str, version_directory: Path) -> Canary:
         raise CanaryError(f"{model} version {version_directory.name}: manifest.json has no canary: {error}") from error
 
 
-def check(base_url: str, canary: Canary) -> None:
+def check(base_url: str, canary: Canary, timeout: float = TIMEOUT_SECONDS) -> None:
     """Classify the canary text.
 
     Args:
         base_url: ``http://HOST:PORT`` of the server.
         canary: What to ask and what to expect.
+        timeout: Seconds that the answer may take.
 
     Raises:
         CanaryError: no answer, or an error.
+        LateError: no answer in time, or no room in the queue.
         WrongAnswerError: another label.
     """
     body = {
         "inputs": canary.inputs,
         "outputs": [{"name": "label_id"}],
     }
-    answer = _post(f"{base_url}/v2/models/{canary.model}/versions/{canary.version}/infer", body)
+    answer = _post(f"{base_url}/v2/models/{canary.model}/versions/{canary.version}/infer", body, timeout)
     label_id = answer["outputs"][0]["data"][0]
     if label_id != canary.label_id:
         raise WrongAnswerError(
@@ -90,13 +93,18 @@ def is_ready(base_url: str) -> bool:
         return False
 
 
-def _post(url: str, body: dict[str, Any]) -> dict[str, Any]:
+def _post(url: str, body: dict[str, Any], timeout: float) -> dict[str, Any]:
     request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})  # noqa: S310
     try:
-        with _DIRECT.open(request, timeout=TIMEOUT_SECONDS) as response:
+        with _DIRECT.open(request, timeout=timeout) as response:
             answer: dict[str, Any] = json.load(response)
             return answer
     except urllib.error.HTTPError as error:
-        raise CanaryError(f"{url}: {error.code}: {error.read().decode(errors='replace')[:500]}") from error
+        kind = LateError if error.code == NO_ROOM else CanaryError
+        raise kind(f"{url}: {error.code}: {error.read().decode(errors='replace')[:500]}") from error
+    except TimeoutError as error:
+        raise LateError(f"{url}: no answer within {timeout:g} s") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
+        if isinstance(error, urllib.error.URLError) and isinstance(error.reason, TimeoutError):
+            raise LateError(f"{url}: no connection within {timeout:g} s") from error
         raise CanaryError(f"{url}: {error}") from error

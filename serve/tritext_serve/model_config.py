@@ -12,9 +12,9 @@ from tritext_serve.sizing import Sizing
 FRONT_BACKEND, ENGINE_BACKEND = "tritext", "onnxruntime"
 MODEL_FILE = "model.onnx"
 # What the launcher alone may say, by a front's or a classifier's parameters; a repository's own word is dropped.
-ENGINE_DIRECTORY, LANES, DEVICE = "engine_directory", "lanes", "device"
+ENGINE_DIRECTORY, LANES, DEVICE, WITNESS = "engine_directory", "lanes", "device", "witness"
 MAX_QUEUE = "max_queue"
-STAGED_PARAMETERS = (ENGINE_DIRECTORY, LANES, DEVICE)
+STAGED_PARAMETERS = (ENGINE_DIRECTORY, LANES, DEVICE, WITNESS)
 # Each of these makes Triton load native code or an environment from the repository.
 _FORBIDDEN_PARAMETERS = ("EXECUTION_ENV_PATH", "TRITON_BATCH_STRATEGY_PATH")
 

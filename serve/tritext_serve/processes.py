@@ -1,15 +1,20 @@
 """The server's process tree: who belongs to it, what it weighs, and how it ends. Imports psutil, alone here."""
 
 import contextlib
+import ctypes
 import os
 import sys
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 _SHARED_MEMORY = "/dev/shm/"  # noqa: S108  # where the kernel shows POSIX shared memory
+POLL_SECONDS = 0.02
+STUB = "triton_python_backend_stub"
+_PR_SET_CHILD_SUBREAPER = 36
 _BIND = """
 import ctypes, os, signal, sys
 PR_SET_PDEATHSIG = 1
@@ -58,6 +63,61 @@ def of_session(leader: int) -> list[psutil.Process]:
     return members
 
 
+@dataclass(frozen=True, slots=True)
+class Stub:
+    """The process that hosts one instance of a Python model.
+
+    Attributes:
+        process: The process.
+        model: The model's name.
+    """
+
+    process: psutil.Process
+    model: str
+
+    @property
+    def lives(self) -> bool:
+        """Whether it still runs."""
+        return lives(self.process)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a signal holds it."""
+        try:
+            return bool(self.process.status() == psutil.STATUS_STOPPED)
+        except psutil.NoSuchProcess:
+            return False
+
+    @property
+    def cpu_seconds(self) -> float:
+        """User and system time so far; 0 where it is gone."""
+        try:
+            times = self.process.cpu_times()
+        except psutil.NoSuchProcess:
+            return 0.0
+        return float(times.user + times.system)
+
+
+def stubs(leader: int) -> list[Stub]:
+    """List the stubs of a server, by its process id; a stub's first argument is ``…/MODEL/VERSION/model.py``."""
+    found = []
+    for process in of_session(leader):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            command = process.cmdline()
+            if len(command) > 1 and Path(command[0]).name == STUB:
+                found.append(Stub(process, Path(command[1]).parents[1].name))
+    return found
+
+
+def connected(pid: int, ports: Collection[int]) -> bool:
+    """Whether a server has open connections on any of its ports."""
+    try:
+        connections = psutil.Process(pid).net_connections("tcp")
+    except psutil.NoSuchProcess:
+        return False
+    return any(c.status == psutil.CONN_ESTABLISHED and c.laddr.port in ports for c in connections if c.laddr)
+
+
 def footprint(pid: int) -> Footprint:
     """Measure a process and its descendants."""
     count = rss = 0
@@ -71,6 +131,11 @@ def footprint(pid: int) -> Footprint:
         cpu += times.user + times.system
         count += 1
     return Footprint(count, rss, cpu)
+
+
+def machine_memory() -> int:
+    """Count the bytes of this machine's memory."""
+    return int(psutil.virtual_memory().total)
 
 
 def shared_memory(processes: Iterable[psutil.Process]) -> set[Path]:
@@ -93,11 +158,42 @@ def end(processes: Iterable[psutil.Process], timeout: float) -> None:
         processes: Who was told to end.
         timeout: Seconds to wait.
     """
-    _, alive = psutil.wait_procs(list(processes), timeout=timeout)
+    alive = _outlive(processes, timeout)
     for process in alive:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(alive, timeout=5)
+    _outlive(alive, timeout=5)
+
+
+def _outlive(processes: Iterable[psutil.Process], timeout: float) -> list[psutil.Process]:
+    """Wait for processes to end, and list those that have not; what waits only for its parent's look has ended."""
+    deadline = time.monotonic() + timeout
+    alive = [process for process in processes if lives(process)]
+    while alive and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+        alive = [process for process in alive if lives(process)]
+    return alive
+
+
+def lives(process: psutil.Process) -> bool:
+    """Whether a process still runs."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def adopt_orphans() -> None:
+    """Become the parent of whatever this process's descendants leave, in place of a process 1 that may not look."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def reap(leader: int) -> None:
+    """Let go of the ended processes of a session that were adopted; its leader's status is left for who started it."""
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError, ChildProcessError):
+            if child.pid != leader and os.getsid(child.pid) == leader:
+                os.waitpid(child.pid, os.WNOHANG)
 
 
 def bound_to_parent(command: Sequence[str]) -> list[str]:

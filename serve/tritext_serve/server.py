@@ -7,9 +7,7 @@
                                                      # stopped: no process, region or folder is left
 """
 
-import errno
 import secrets
-import socket
 import subprocess
 import time
 from collections.abc import Mapping
@@ -18,14 +16,17 @@ from pathlib import Path
 from types import TracebackType
 
 from tritext_serve import canary, certified, processes, staging, wheel
-from tritext_serve.errors import CanaryError, PortError, RepositoryError, ServerDiedError, StartError, WrongAnswerError
+from tritext_serve.errors import CanaryError, RepositoryError, ServerDiedError, StartError, WrongAnswerError
 from tritext_serve.flags import EXIT_TIMEOUT_SECONDS, Address, triton_flags
 from tritext_serve.log import reasons
+from tritext_serve.ports import check_ports, free_ports
 from tritext_serve.repository import Model, scan
-from tritext_serve.settings import child_environment, gpu_environment
 from tritext_serve.sizing import Sizing, count_cores, queue_size, size, size_in_process
+from tritext_serve.staging import environment
+from tritext_serve.tracing import Tracing, trace_flags
 from tritext_serve.tuned import Tuned
 
+__all__ = ["Server", "ServerOptions", "check_ports", "environment", "free_ports"]
 POLL_SECONDS = 0.05
 LOCK_BYTES = 32
 
@@ -46,8 +47,11 @@ class ServerOptions:
         tuned: What `tritext tune` found, a model at most once; what is said above wins.
         start_timeout: Seconds until every canary must have answered.
         verbose: Whether Triton's own log goes to standard error.
+        log: Where its log is appended and kept; None for a file that goes with the server.
         allow_uncertified: Whether a version is served that has no passing certificate, or whose files are not those
             that were certified.
+        tracing: Where spans go; nowhere if None.
+        witness: The ticket by which fronts tell an endpoint what they answer; None where nobody compares.
     """
 
     address: Address = field(default_factory=Address)
@@ -59,7 +63,10 @@ class ServerOptions:
     tuned: tuple[Tuned, ...] = ()
     start_timeout: float = 120.0
     verbose: bool = False
+    log: Path | None = None
     allow_uncertified: bool = False
+    tracing: Tracing | None = None
+    witness: Path | None = None
 
 
 class Server:
@@ -82,6 +89,8 @@ class Server:
             raise RepositoryError(f"{self.doubts[0]}: export the model again, or serve it with --allow-uncertified")
         self._stage: staging.Stage | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._regions: set[Path] = set()
+        self._log_start = 0
 
     @property
     def http_url(self) -> str:
@@ -117,12 +126,24 @@ class Server:
             PortError: a port is taken.
             StartError: Triton ended, or did not answer in time; its reasons are in the message.
         """
+        self.launch()
+        try:
+            self.wait_until_answering(time.monotonic() + self.options.start_timeout)
+        except BaseException:
+            self.stop()
+            raise
+
+    def launch(self) -> None:
+        """Start Triton, from a thread that lives as long as it must: Triton ends with that thread.
+
+        Raises:
+            PortError: a port is taken.
+        """
         check_ports(self.options.address)
         staging.sweep()
         self._stage = staging.build(self._wheel, self.models, self._size, self._arrangement())
         try:
             self._process = self._spawn(self._stage)
-            self._wait_until_answering(time.monotonic() + self.options.start_timeout)
         except BaseException:
             self.stop()
             raise
@@ -138,14 +159,24 @@ class Server:
         status = self._process.wait()
         raise ServerDiedError(f"tritonserver ended with status {status}: {self._reasons()}")
 
-    def stop(self) -> None:
-        """Stop Triton gently, then firmly, and remove everything it leaves; safe to call twice."""
+    def interrupt(self) -> None:
+        """Kill Triton, so that whoever waits for it to answer waits no longer; `stop` must follow."""
         if self._process is not None:
-            regions: set[Path] = set()
+            self._process.kill()
+
+    def stop(self, patience: float = EXIT_TIMEOUT_SECONDS + 5) -> None:
+        """Stop Triton gently, then firmly, and remove everything it leaves; safe to call twice.
+
+        Args:
+            patience: Seconds until it is killed.
+        """
+        if self._process is not None:
+            regions, self._regions = self._regions, set()
             self._process.terminate()
             while members := processes.of_session(self._process.pid):  # a server that is starting has more and more
                 regions |= processes.shared_memory(members)
-                processes.end(members, timeout=EXIT_TIMEOUT_SECONDS + 5)
+                processes.end(members, timeout=patience)
+            processes.reap(self._process.pid)
             self._process.wait()
             self._process = None
             for region in regions:
@@ -188,9 +219,8 @@ class Server:
         return choose(count_cores(), instances, threads)
 
     def _arrangement(self) -> staging.Arrangement:
-        options = self.options
-        usual = queue_size(count_cores())
-        return staging.Arrangement(options.engine, options.device, options.max_queue, usual, self._tuned)
+        own, usual = self.options, queue_size(count_cores())
+        return staging.Arrangement(own.engine, own.device, own.max_queue, usual, self._tuned, own.witness)
 
     def _spawn(self, stage: staging.Stage) -> subprocess.Popen[bytes]:
         flags = triton_flags(
@@ -201,9 +231,10 @@ class Server:
             locked_by=secrets.token_urlsafe(LOCK_BYTES),
             verbose=self.options.verbose,
         )
-        with stage.log.open("wb") as log:
+        with self._log(stage).open("ab") as log:
+            self._log_start = log.tell()
             return subprocess.Popen(
-                processes.bound_to_parent([str(self._wheel.binary), *flags]),
+                processes.bound_to_parent([str(self._wheel.binary), *flags, *trace_flags(self.options.tracing)]),
                 env=environment(self._wheel, stage, self.options.device),
                 stdin=subprocess.DEVNULL,
                 stdout=None if self.options.verbose else log,
@@ -211,8 +242,27 @@ class Server:
                 start_new_session=True,  # Ctrl-C reaches this process alone, which then stops Triton in order
             )
 
-    def _wait_until_answering(self, deadline: float) -> None:
-        waiting = [canary.read_canary(m.name, v) for m in self.fronts for v in m.served_versions]
+    @property
+    def canaries(self) -> list[canary.Canary]:
+        """What must be answered before the server counts as serving, and while it does."""
+        return [canary.read_canary(model.name, version) for model in self.fronts for version in model.served_versions]
+
+    def ended(self) -> str:
+        """Say how Triton ended by itself; "" while it runs."""
+        status = None if self._process is None else self._process.poll()
+        return "" if status is None else f"tritonserver ended with status {status}: {self._reasons()}"
+
+    def wait_until_answering(self, deadline: float) -> None:
+        """Wait until every front has answered its canary.
+
+        Args:
+            deadline: By the monotonic clock.
+
+        Raises:
+            StartError: Triton ended, or did not answer in time.
+            WrongAnswerError: it answered otherwise than at export.
+        """
+        waiting = self.canaries
         problem = "Triton is still loading the models"
         while time.monotonic() < deadline:
             if self._process is None or self._process.poll() is not None:
@@ -226,53 +276,19 @@ class Server:
                 except CanaryError as error:
                     problem = str(error)
                 else:
+                    # Kept for the day when everybody is killed who could tell which regions were theirs.
+                    self._regions = processes.shared_memory(processes.of_session(self.pid))
                     return
             time.sleep(POLL_SECONDS)
         raise StartError(f"no answer within {self.options.start_timeout:g} s: {problem}: {self._reasons()}")
 
+    def _log(self, stage: staging.Stage) -> Path:
+        return self.options.log or stage.log
+
     def _reasons(self) -> str:
         if self._stage is None or self.options.verbose:
             return "its log is above"
-        lines = self._stage.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        with self._log(self._stage).open("rb") as log:
+            log.seek(self._log_start)
+            lines = log.read().decode(errors="replace").splitlines()
         return "; ".join(reasons(lines)[-3:]) or "its log names no error; see it with --verbose"
-
-
-def environment(parts: wheel.TritonWheel, stage: staging.Stage, device: staging.Device = "cpu") -> dict[str, str]:
-    """Compose what the server and its stubs are told by their environment."""
-    libraries = ":".join(map(str, parts.libraries))
-    told = child_environment(
-        LD_LIBRARY_PATH=libraries,
-        PYTHONDONTWRITEBYTECODE="1",
-        TMPDIR=str(stage.root / "tmp"),
-        TOKENIZERS_PARALLELISM="false",
-        OMP_NUM_THREADS="1",
-        OPENBLAS_NUM_THREADS="1",
-    )
-    return told | (gpu_environment(libraries) if device == "cuda" else {})
-
-
-def check_ports(address: Address) -> None:
-    """Try every port before Triton does, whose own message names none.
-
-    Raises:
-        PortError: naming the port, or the host, and the flag that changes it.
-    """
-    for flag, port in (("http", address.http), ("grpc", address.grpc), ("metrics", address.metrics)):
-        try:
-            family, kind, _, _, where = socket.getaddrinfo(address.host, port, type=socket.SOCK_STREAM)[0]
-            with socket.socket(family, kind) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(where)
-        except OSError as error:
-            of_host = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
-            remedy = "give an address of this machine with --host" if of_host else f"choose another with --{flag}-port"
-            raise PortError(f"{address.host}:{port}: {error.strerror}: {remedy}") from error
-
-
-def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
-    """Ask the kernel for ports that nobody listens on."""
-    probes = [socket.create_server((host, 0)) for _ in range(count)]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 # What a child needs to find programs, its locale and its home; nothing else of the user's environment, which may
@@ -30,3 +31,11 @@ def gpu_environment(libraries: str) -> dict[str, str]:
     found = {name: os.environ[name] for name in _OF_GPUS if name in os.environ}
     inherited = os.environ.get("LD_LIBRARY_PATH", "")
     return found | {"LD_LIBRARY_PATH": ":".join(filter(None, (libraries, inherited)))}
+
+
+def runtime_directory() -> Path:
+    """Name the folder of this user's running endpoints, which may not be there yet."""
+    own = os.environ.get("XDG_RUNTIME_DIR", "")
+    if own and Path(own).is_dir():
+        return Path(own) / "tritext"
+    return Path(tempfile.gettempdir()) / f"tritext-{os.getuid()}"

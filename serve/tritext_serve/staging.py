@@ -8,6 +8,7 @@ A classifier that its front runs in its own process is no model of the server: i
 is told to look for it.
 """
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -21,6 +22,7 @@ from tritext_serve import model_config
 from tritext_serve.errors import RepositoryError
 from tritext_serve.model_config import resize
 from tritext_serve.repository import MODEL_FILES, Model
+from tritext_serve.settings import child_environment, gpu_environment
 from tritext_serve.sizing import Sizing
 from tritext_serve.tuned import Tuned
 from tritext_serve.wheel import STUB, TritonWheel
@@ -45,6 +47,7 @@ class Arrangement:
             allow.
         usual_queue: What suits this machine.
         tuned: What is to be served otherwise than its configuration says, by the front's name.
+        witness: The ticket by which fronts tell what they answer, if they are to.
     """
 
     engine: EngineKind = "triton"
@@ -52,6 +55,7 @@ class Arrangement:
     max_queue: int | None = None
     usual_queue: int = 256
     tuned: Mapping[str, Tuned] = field(default_factory=dict)
+    witness: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +95,26 @@ def build(
 
     Raises:
         RepositoryError: a version has been removed since it was checked.
+        OSError: there is no room.
     """
     locks = _lock(models)
     root = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
     stage = Stage(root, root / "backends", root / "models", root / "triton.log", root / "engines", locks)
+    try:
+        _fill(stage, wheel, models, sizing, arrangement)
+    except BaseException:
+        remove(stage)
+        raise
+    return stage
+
+
+def _fill(
+    stage: Stage,
+    wheel: TritonWheel,
+    models: Sequence[Model],
+    sizing: Callable[[Model], Sizing],
+    arrangement: Arrangement,
+) -> None:
     _stage_backends(wheel, stage.backends)
     stage.models.mkdir()
     inside = {model.classifier for model in models if model.is_front and arrangement.engine == "in-process"}
@@ -103,8 +123,7 @@ def build(
             _stage_engine(model, stage.engines / model.name, arrangement)
         else:
             _stage_model(model, stage, sizing(model), arrangement)
-    (root / "tmp").mkdir()
-    return stage
+    (stage.root / "tmp").mkdir()
 
 
 def remove(stage: Stage) -> None:
@@ -118,8 +137,23 @@ def sweep() -> None:
     """Remove the folders of servers whose process was killed before it could."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
-        if pid.isdecimal() and not Path("/proc", pid).exists() and folder.stat().st_uid == os.getuid():
-            shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # another server sweeps, too
+            if pid.isdecimal() and not Path("/proc", pid).exists() and folder.lstat().st_uid == os.getuid():
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def environment(parts: TritonWheel, stage: Stage, device: Device = "cpu") -> dict[str, str]:
+    """Compose what the server and its stubs are told by their environment."""
+    libraries = ":".join(map(str, parts.libraries))
+    told = child_environment(
+        LD_LIBRARY_PATH=libraries,
+        PYTHONDONTWRITEBYTECODE="1",
+        TMPDIR=str(stage.root / "tmp"),
+        TOKENIZERS_PARALLELISM="false",
+        OMP_NUM_THREADS="1",
+        OPENBLAS_NUM_THREADS="1",
+    )
+    return told | (gpu_environment(libraries) if device == "cuda" else {})
 
 
 def _lock(models: Sequence[Model]) -> tuple[int, ...]:
@@ -161,7 +195,8 @@ def _told(model: Model, arrangement: Arrangement) -> dict[str, str]:
     if model.config.backend == model_config.ENGINE_BACKEND:
         return {model_config.DEVICE: arrangement.device}
     usual = min(model_config.own_queue(model.config) or arrangement.usual_queue, arrangement.usual_queue)
-    return {model_config.MAX_QUEUE: str(usual if arrangement.max_queue is None else arrangement.max_queue)}
+    told = {model_config.MAX_QUEUE: str(usual if arrangement.max_queue is None else arrangement.max_queue)}
+    return told | ({model_config.WITNESS: str(arrangement.witness)} if arrangement.witness else {})
 
 
 def _stage_model(model: Model, stage: Stage, sizing: Sizing, arrangement: Arrangement) -> None:

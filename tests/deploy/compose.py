@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +36,23 @@ def command() -> list[str]:
 
 def rendered(compose: list[str], stack: str, **environment: str) -> dict[str, Any]:
     """Give the services of a stack as compose understands them, with no variable set but those given."""
-    bare = {name: value for name, value in os.environ.items() if not name.startswith(("TRITEXT_", "PROMETHEUS_"))}
-    text = run([*compose, "-f", str(ROOT / stack), "config"], 60, bare | environment)
-    services: dict[str, Any] = yaml.safe_load(text)["services"]
+    services: dict[str, Any] = _configuration(tuple(compose), stack, tuple(environment.items()))["services"]
     return services
+
+
+def networks(compose: list[str], stack: str) -> dict[str, Any]:
+    """Give the networks of a stack."""
+    found: dict[str, Any] = _configuration(tuple(compose), stack)["networks"]
+    return found
+
+
+@cache
+def _configuration(compose: tuple[str, ...], stack: str, environment: tuple[tuple[str, str], ...] = ()) -> Any:
+    """Ask once: it takes a second."""
+    ours = ("TRITEXT_", "PROMETHEUS_", "GRAFANA_")
+    bare = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    given = {"COMPOSE_PROFILES": "green"} | dict(environment)  # the second generation leaves out what no profile wants
+    return yaml.safe_load(run([*compose, "-f", str(ROOT / stack), "config"], 60, bare | given))
 
 
 def published(service: dict[str, Any]) -> dict[int, tuple[str, int]]:

@@ -3,8 +3,10 @@
 import json
 import re
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 import yaml
 
 from tests.deploy.compose import GPU, ROOT, command
-from tests.deploy.conftest import Stack
+from tests.deploy.conftest import SUBNET, Stack, await_answers
 from tests.deploy.engine import Engine, run
 from tests.export.repositories import make_repository
 
@@ -25,9 +27,8 @@ IMAGE_LIMIT_BYTES = 900_000_000
 def classify(stack: Stack, *texts: str) -> list[str]:
     """Ask for labels in plain KServe v2 JSON."""
     data = {"name": "text", "shape": [len(texts), 1], "datatype": "BYTES", "data": texts}
-    body = json.dumps({"inputs": [data], "outputs": [{"name": "sentiment"}]}).encode()
-    with urllib.request.urlopen(f"{stack.http}/v2/models/sentiment/infer", body, timeout=30) as response:
-        labels: list[str] = json.load(response)["outputs"][0]["data"]
+    answer = stack.ask("/v2/models/sentiment/infer", {"inputs": [data], "outputs": [{"name": "sentiment"}]})
+    labels: list[str] = json.loads(answer)["outputs"][0]["data"]
     return labels
 
 
@@ -65,13 +66,31 @@ def test_health_is_an_inference(cpu_stack: Stack) -> None:
         cpu_stack.engine.docker("exec", "--env", "TRITEXT_MODEL=absent", cpu_stack.container, *probe)
 
 
-def test_every_metric_that_an_alert_watches_exists(cpu_stack: Stack) -> None:
+def test_every_metric_of_triton_that_an_alert_watches_exists(cpu_stack: Stack) -> None:
     classify(cpu_stack, "One text, so that there is something to count.")
-    with urllib.request.urlopen(cpu_stack.metrics, timeout=10) as response:
-        exported = set(re.findall(r"^(\w+)", response.read().decode(), re.MULTILINE))
+    url = f"http://{SUBNET}.3.2:8002/metrics/blue"
+    program = "import sys, urllib.request as r; sys.stdout.write(r.urlopen(sys.argv[1], timeout=10).read().decode())"
+    page = cpu_stack.engine.docker("exec", cpu_stack.containers["ingress"], "python3", "-c", program, url)
+    exported = set(re.findall(r"^(\w+)", page, re.MULTILINE))
     rules = yaml.safe_load((ROOT / "deploy/monitoring/alerts.yml").read_text(encoding="utf-8"))
     watched = " ".join(rule["expr"] for group in rules["groups"] for rule in group["rules"])
     assert set(re.findall(r"\b(?:nv|prediction)_\w+", watched)) <= exported
+
+
+def test_who_asks_without_the_key_gets_nothing(cpu_stack: Stack) -> None:
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(f"{cpu_stack.http}/v2/models/sentiment", timeout=10)
+
+
+def test_the_keys_are_read_by_the_ingress_alone(cpu_stack: Stack) -> None:
+    """The folder is mounted read-only into one container, whose user is the files' owner."""
+    folder = cpu_stack.rendered / "ingress"
+    assert {path.stat().st_mode & 0o077 for path in (folder, *folder.iterdir())} == {0}
+    for name, container in cpu_stack.containers.items():
+        found = details(cpu_stack.engine, container)
+        mounted = {mount["Source"]: mount["RW"] for mount in found["Mounts"] if mount["Type"] == "bind"}
+        assert (mounted.get(str(folder)) is False) is (name == "ingress")
+        assert found["Config"]["User"].split(":")[0] not in ("", "0", "root")
 
 
 def test_the_cpu_image_holds_what_it_needs_and_no_more(docker_engine: Engine, cpu_image: str) -> None:
@@ -151,10 +170,10 @@ def test_the_gpu_image_says_what_its_user_cannot_read(gpu_start: Callable[..., s
 
 def test_the_gpu_stack_asks_the_engine_for_a_gpu(docker_engine: Engine, gpu_image: str, cpu_stack: Stack) -> None:
     project = ["--project-name", "tritext-gpu-test", "--file", str(ROOT / GPU)]
-    environment = {**docker_engine.environment, "TRITEXT_IMAGE": gpu_image}
+    environment = {**docker_engine.environment, "TRITEXT_IMAGE": gpu_image, "TRITEXT_SUBNET": "10.62"}
     compose = [*command(), *project]
     try:
-        run([*compose, "up", "--no-start", "--no-build", "triton"], 60, environment)
+        run([*compose, "up", "--no-start", "--no-build", "blue"], 60, environment)
         container = run(["docker", "ps", "--all", "--quiet", "--filter", "name=tritext-gpu-test"], 30, environment)
         (request,) = details(docker_engine, container.strip())["HostConfig"]["DeviceRequests"]
     finally:
@@ -163,8 +182,27 @@ def test_the_gpu_stack_asks_the_engine_for_a_gpu(docker_engine: Engine, gpu_imag
     assert details(docker_engine, cpu_stack.container)["HostConfig"]["DeviceRequests"] is None
 
 
-def test_it_stops_in_order_and_in_time(cpu_stack: Stack) -> None:
+def test_a_server_that_fails_its_health_check_three_times_is_started_again(cpu_stack: Stack) -> None:
+    """As often as it takes: the engine's own check may pass in between, which forgives the failures."""
+    engine, container = cpu_stack.engine, cpu_stack.container
+    probe = details(engine, container)["Config"]["Healthcheck"]["Test"][1:]
+    cpu_stack.inside(*probe)
+    deadline = time.monotonic() + 90
+    while details(engine, container)["RestartCount"] == 0:
+        assert time.monotonic() < deadline
+        with suppress(AssertionError):  # it fails, or the container has just ended
+            engine.docker("exec", "--env", "TRITEXT_MODEL=absent", container, *probe)
+    label = ""
+    while label != "positive":
+        assert time.monotonic() < deadline
+        with suppress(OSError):
+            (label,) = classify(cpu_stack, "A warm, funny and moving film.")
+
+
+def test_it_stops_in_order_and_in_time_and_starts_again(cpu_stack: Stack) -> None:
     started = time.monotonic()
     cpu_stack.engine.docker("stop", "--time", "30", cpu_stack.container, timeout=45)
     assert time.monotonic() - started < 25
     assert details(cpu_stack.engine, cpu_stack.container)["State"]["ExitCode"] == 0
+    cpu_stack.engine.docker("start", cpu_stack.container)
+    await_answers(cpu_stack)

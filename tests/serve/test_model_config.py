@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tritext_serve.errors import RepositoryError
-from tritext_serve.model_config import parse, resize, to_json, to_text
+from tritext_serve.model_config import STAGED_PARAMETERS, parse, resize, to_json, to_text
 from tritext_serve.sizing import Sizing
 
 ENGINE = 'backend: "onnxruntime" max_batch_size: 8 instance_group { kind: KIND_AUTO count: 1 }'
@@ -27,11 +27,12 @@ def test_a_front_gets_no_engine_parameters() -> None:
     assert not resize(parse('backend: "tritext"', "m"), Sizing(1, 1)).parameters
 
 
-def test_the_launchers_parameters_are_its_own_whatever_the_repository_says() -> None:
-    claimed = parse('backend: "tritext" parameters { key: "engine_directory" value { string_value: "/etc" } }', "m")
+@pytest.mark.parametrize("name", STAGED_PARAMETERS)
+def test_the_launchers_parameters_are_its_own_whatever_the_repository_says(name: str) -> None:
+    claimed = parse(f'backend: "tritext" parameters {{ key: "{name}" value {{ string_value: "/etc" }} }}', "m")
     assert not resize(claimed, Sizing(1, 1)).parameters
-    told = resize(claimed, Sizing(1, 1), {"engine_directory": "/stage"})
-    assert told.parameters["engine_directory"].string_value == "/stage"
+    told = resize(claimed, Sizing(1, 1), {name: "/stage"})
+    assert told.parameters[name].string_value == "/stage"
 
 
 def test_a_front_keeps_the_only_bounded_queue() -> None:

@@ -2,6 +2,7 @@
 
 import mmap
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -55,8 +56,7 @@ def test_who_does_not_end_is_killed() -> None:
     process = start(STUBBORN)
     process.terminate()
     processes.end([psutil.Process(process.pid)], timeout=0.3)
-    assert not psutil.pid_exists(process.pid)
-    finish(process)
+    assert finish(process) == -signal.SIGKILL
 
 
 def test_a_bound_command_ends_when_its_parent_is_killed() -> None:

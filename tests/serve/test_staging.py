@@ -61,7 +61,7 @@ def test_a_classifier_in_its_fronts_process_is_no_model_of_the_server(
     }
     for name, config in said.items():
         (repository / name / "config.pbtxt").write_text(config)
-    arrangement = staging.Arrangement("in-process", "cuda", max_queue=7)
+    arrangement = staging.Arrangement("in-process", "cuda", max_queue=7, witness=tmp_path / "ticket")
     stage = staging.build(wheel.find(), scan(repository), lambda model: Sizing(1, 3), arrangement)
     assert [path.name for path in stage.models.iterdir()] == ["m"]
     engine = stage.engines / "m_classifier"
@@ -69,7 +69,9 @@ def test_a_classifier_in_its_fronts_process_is_no_model_of_the_server(
     assert json.loads((engine / "config.json").read_text())["parameters"]["device"] == {"string_value": "cuda"}
     front = parse((stage.models / "m" / "config.pbtxt").read_text(), "m")
     told = {key: value.string_value for key, value in front.parameters.items() if key != "classifier"}
-    assert told == {"engine_directory": str(engine), "lanes": "3", "max_queue": "7"}
+    assert told == {
+        "engine_directory": str(engine), "lanes": "3", "max_queue": "7", "witness": str(tmp_path / "ticket"),
+    }  # fmt: skip
     staging.remove(stage)
 
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from tritext_serve.errors import ServeError
 from tritext_serve.flags import Address
 from tritext_serve.server import Server, ServerOptions
+from tritext_serve.tracing import Tracing
 from tritext_serve.tuned import read_tuned
 
 HELP = "serve a model repository with the embedded Triton, without Docker or a GPU"
@@ -42,20 +43,33 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="serve versions without a passing certificate, or with other files than those certified",
     )
     parser.add_argument("--verbose", action="store_true", help="show Triton's own log")
+    _configure_tracing(parser)
+
+
+def _configure_tracing(parser: argparse.ArgumentParser) -> None:
+    """Declare where spans go."""
+    parser.add_argument("--otlp", metavar="URL", help="send traces there, as http://HOST:4318 (default: no traces)")
+    parser.add_argument(
+        "--trace-rate",
+        type=positive,
+        default=100,
+        metavar="N",
+        help="with --otlp: trace one in N requests, beside each that brings a trace context (default: 100)",
+    )
 
 
 def _configure_work(parser: argparse.ArgumentParser) -> None:
     """Declare how much runs at once, and on what."""
     parser.add_argument(
         "--instances",
-        type=_instances,
+        type=instances,
         action="append",
         default=[],
         metavar="[MODEL=]N",
         help="processes of every model, or of one (default: one for 8 cores; one a core with --engine triton)",
     )
     parser.add_argument(
-        "--threads", type=_count, metavar="N", help="threads of one process's engine (default: cores / instances)"
+        "--threads", type=positive, metavar="N", help="threads of one process's engine (default: cores / instances)"
     )
     parser.add_argument(
         "--engine",
@@ -67,7 +81,7 @@ def _configure_work(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="what computes (default: cpu)")
     parser.add_argument(
         "--max-queue",
-        type=_count,
+        type=positive,
         metavar="N",
         help="requests that may wait for a model; more are refused at once (default: 16 a core, 32 at least)",
     )
@@ -94,6 +108,7 @@ def run(args: argparse.Namespace) -> int:
         start_timeout=args.start_timeout,
         verbose=args.verbose,
         allow_uncertified=args.allow_uncertified,
+        tracing=Tracing.to(args.otlp, args.trace_rate) if args.otlp else None,
     )
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
@@ -143,14 +158,14 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _count(text: str) -> int:
+def positive(text: str) -> int:
     """Read a number of 1 or more."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
     return int(text)
 
 
-def _instances(text: str) -> tuple[str, int]:
+def instances(text: str) -> tuple[str, int]:
     """Read ``N`` or ``MODEL=N``."""
     model, _, number = text.rpartition("=")
-    return model, _count(number)
+    return model, positive(number)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from tritext_serve.front.pipeline import Outcome
 
+TOLD_OUTCOMES = ("sent", "dropped", "unheard")
 REQUEST_OUTCOMES = ("ok", "refused", "failed", "cancelled", "expired", "rejected")
 # Batches that may wait to be counted: one second's, and a bound on memory should nobody ask for counts.
 MOST_WAITING = 1024
@@ -32,6 +33,7 @@ DESCRIPTIONS = {
     "prediction_labels_total": "Texts classified, by label",
     "prediction_truncated_total": "Texts cut at the model's longest input",
     "prediction_padding_tokens_total": "Padding tokens that dense layers computed",
+    "prediction_told_total": "Texts told to the listener that compares deployments, by outcome",
     "sentiment_score": "Score of the label given",
     "prediction_tokens": "Tokens of a text",
     "prediction_duration_seconds": "Time a request spent in the front, its queue counted",
@@ -74,14 +76,16 @@ class Batch(NamedTuple):
 class Tally:
     """Outcomes that have not been reported yet; they are counted when they are asked for, not while requests wait."""
 
-    def __init__(self, labels: Sequence[str], probable: bool = True) -> None:
+    def __init__(self, labels: Sequence[str], probable: bool = True, told: bool = False) -> None:
         """Start at nothing.
 
         Args:
             labels: The model's label names.
             probable: Whether scores are probabilities; those of a regression, which may be negative, are not counted.
+            told: Whether a listener is told of the answers.
         """
         self._labels = labels
+        self._told = TOLD_OUTCOMES if told else ()
         self._histograms = {n: b for n, b in HISTOGRAMS.items() if probable or n != "sentiment_score"}
         self._counts: defaultdict[Series, float] = defaultdict(float)
         self._batches: list[Batch] = []
@@ -91,6 +95,7 @@ class Tally:
         """List every counter that there can be."""
         yield from (Series("prediction_requests_total", "outcome", outcome) for outcome in REQUEST_OUTCOMES)
         yield from (Series("prediction_labels_total", "label", label) for label in self._labels)
+        yield from (Series("prediction_told_total", "outcome", outcome) for outcome in self._told)
         yield Series("prediction_truncated_total")
         yield Series("prediction_padding_tokens_total")
         for name, bounds in self._histograms.items():
@@ -112,6 +117,11 @@ class Tally:
             self._batches.append(Batch(requests, durations, waits, outcome))
             if len(self._batches) >= MOST_WAITING:
                 self._add_up()
+
+    def count_told(self, outcome: str, texts: int) -> None:
+        """Count texts told, or not told, to the listener that compares deployments."""
+        with self._lock:
+            self._counts[Series("prediction_told_total", "outcome", outcome)] += texts
 
     def drain(self) -> list[tuple[Series, float]]:
         """Hand over what has been counted since the last time, all of it above nought.

@@ -37,6 +37,16 @@ def test_buckets_are_cumulative_and_agree_with_a_count_by_hand(scores: list[floa
     assert counts.get(Series("sentiment_score_sum"), 0) == pytest.approx(sum(scores), rel=1e-5)
 
 
+def test_texts_told_to_a_listener_are_counted_where_there_is_one() -> None:
+    silent, telling = Tally(("no", "yes")), Tally(("no", "yes"), told=True)
+    named = {series.value for series in telling.series() if series.family == "prediction_told_total"}
+    assert named == {"sent", "dropped", "unheard"}
+    assert not any(series.family == "prediction_told_total" for series in silent.series())
+    telling.count_told("sent", 3)
+    telling.count_told("sent", 2)
+    assert telling.drain() == [(Series("prediction_told_total", "outcome", "sent"), 5)]
+
+
 def test_failed_texts_count_for_nothing() -> None:
     tally = Tally(("no", "yes"))
     tally.count(["failed"], [0.1], [0.05], outcome([0.9, 0.8, 0.7], {0: Failure("failed", "out of memory")}))

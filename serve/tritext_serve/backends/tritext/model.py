@@ -20,6 +20,7 @@ from tritext_serve.front.scheduler import AT_ONCE_CHARACTERS, QUEUE_FULL, Schedu
 from tritext_serve.front.tally import Tally
 from tritext_serve.front.texts import TextError, TextInput, count_characters, decode
 from tritext_serve.front.tokens import TextTokenizer
+from tritext_serve.front.witness import PARAMETER, open_witness
 
 # For a request of that many texts, or one that has waited that long, Triton is asked whether its client has gone. The
 # question is a message to the server and back, which takes as much CPU time as a fortieth of a short text.
@@ -96,7 +97,8 @@ class TritonPythonModel:
         parameters = {key: value["string_value"] for key, value in config.get("parameters", {}).items()}
         self._pipeline = Pipeline(options, tokenizer, self._classifiers(parameters))
         self._builders = output_builders(options)
-        self._tally = Tally(options.labels, probable=options.activation != "none")
+        self._tally = Tally(options.labels, options.activation != "none", told=PARAMETER in parameters)
+        self._witness = open_witness(parameters, args["model_name"], options, self._tally)
         self._nothing = self._pipeline.classify([])
         self._latest_ended = -math.inf
         self._reporter = MetricsReporter(pb_utils, args["model_name"], options.version, self._tally)
@@ -189,6 +191,8 @@ class TritonPythonModel:
         self._latest_ended = ended = time.perf_counter()
         durations, waits = [ended - job.arrived for job in jobs], [started - job.arrived for job in jobs]
         self._tally.count([job.outcome for job in jobs], durations, waits, outcome)
+        if self._witness:
+            self._witness.tell(texts, ways, outcome)
 
     def finalize(self):
         """Answer what still waits, and report the last counts."""
@@ -256,11 +260,8 @@ class TritonPythonModel:
             return pb_utils.InferenceResponse(error=job.error)
         tensors = []
         for name in job.request.requested_output_names():
-            if name == "text":
-                echo = pb_utils.get_input_tensor_by_name(job.request, "text").as_numpy()
-                tensors.append(pb_utils.Tensor(name, echo))
-            else:
-                tensors.append(pb_utils.Tensor(name, columns[name][rows]))
+            echo = pb_utils.get_input_tensor_by_name(job.request, name) if name == "text" else None
+            tensors.append(pb_utils.Tensor(name, columns[name][rows] if echo is None else echo.as_numpy()))
         return pb_utils.InferenceResponse(output_tensors=tensors)
 
     def _take_failure(self, job, rows, outcome):

@@ -1,0 +1,195 @@
+"""A plan as namespaces of this machine's kernel: built, changed and taken down. Needs root; the only module that does.
+
+Nothing outside the namespaces is touched: no route, no filter and no forwarding of the machine's own network. What an
+earlier run left under the same prefix, because it was killed, is swept away first.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from tritext_serve.endpoint.isolation import filters
+from tritext_serve.endpoint.isolation.plan import Link, Namespace, Plan, device
+from tritext_serve.errors import IsolationError
+
+# Where `ip netns exec` looks for the files that it lays over those in /etc.
+FILES = Path("/etc/netns")
+COMMAND_SECONDS = 30
+END_SECONDS = 10.0
+POLL_SECONDS = 0.02
+LOOPBACK_ONLY = "127.0.0.1 localhost\n"
+
+
+class Network:
+    """A plan that stands, from ``with`` to its end."""
+
+    def __init__(self, plan: Plan) -> None:
+        """Remember what is to be built."""
+        self.plan = plan
+
+    def __enter__(self) -> "Network":
+        """Build it.
+
+        Raises:
+            IsolationError: this user or machine may not.
+        """
+        require()
+        sweep(self.plan.prefix)
+        try:
+            for namespace in self.plan.namespaces:
+                self._add(namespace)
+            for link in self.plan.links:
+                self._connect(link)
+        except BaseException:
+            sweep(self.plan.prefix)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take it down, with whatever still runs in it."""
+        sweep(self.plan.prefix)
+
+    def become(self, plan: Plan) -> None:
+        """Change what stands into another plan for the same namespaces: filters, files, forwarding and links.
+
+        A filter is replaced at once. Links that are new are laid and those that are gone are cut.
+        """
+        before, self.plan = self.plan, plan
+        for link in before.links:
+            if link not in plan.links:
+                _ip(f"-n {plan.kernel_name(link.left.namespace)} link delete {device(link.right.namespace)}")
+        for namespace in plan.namespaces:
+            if namespace != before[namespace.name]:
+                self._configure(namespace)
+        for link in plan.links:
+            if link not in before.links:
+                self._connect(link)
+
+    def enter(self, command: Sequence[str], namespace: str) -> list[str]:
+        """Wrap a command so that it runs in a namespace, with that namespace's hosts file."""
+        return enter(command, self.plan.kernel_name(namespace))
+
+    def _add(self, namespace: Namespace) -> None:
+        name = self.plan.kernel_name(namespace.name)
+        _ip(f"netns add {name}")
+        # Version 6 is off, and a packet that comes in where its answer would not go out is dropped.
+        settings = ("net.ipv6.conf.all.disable_ipv6=1", "net.ipv4.ip_forward=0", "net.ipv4.conf.all.rp_filter=1")
+        _run([*enter(["sysctl", "-qw"], name), *settings])
+        self._configure(namespace)
+        _ip(f"-n {name} link set lo up")
+
+    def _configure(self, namespace: Namespace) -> None:
+        """Write the files before the filter, and both before the first link."""
+        name = self.plan.kernel_name(namespace.name)
+        folder = FILES / name
+        folder.mkdir(parents=True, exist_ok=True)
+        lines = "".join(f"{address} {host}\n" for address, host in namespace.hosts)
+        (folder / "hosts").write_text(LOOPBACK_ONLY + lines, encoding="utf-8")
+        # An empty file would mean a resolver on loopback, where nobody answers but the question is still waited for.
+        resolver = f"nameserver {namespace.resolver}\n" if namespace.resolver else ""
+        options = "options timeout:1 attempts:1\n"
+        (folder / "resolv.conf").write_text(resolver + options, encoding="utf-8")
+        _run([*enter(["nft", "-f", "-"], name)], filters.render(namespace))
+        _run([*enter(["sysctl", "-qw"], name), f"net.ipv4.ip_forward={int(namespace.forwards)}"])
+
+    def _connect(self, link: Link) -> None:
+        left, right = (self.plan.kernel_name(end.namespace) for end in (link.left, link.right))
+        to_right, to_left = device(link.right.namespace), device(link.left.namespace)
+        _ip(f"link add {to_right} netns {left} type veth peer name {to_left} netns {right}")
+        for here, there in link.ends:
+            port = device(there.namespace)
+            lines = [f"address add {address}/32 dev {port}" for address in here.addresses]
+            lines.append(f"link set {port} up")
+            lines += [f"route add {address}/32 dev {port} src {here.address}" for address in there.addresses]
+            lines += [f"route add {prefix} via {there.address} dev {port} onlink" for prefix in here.reaches]
+            _ip("\n".join(lines), "-n", self.plan.kernel_name(here.namespace), "-batch", "-")
+
+
+def enter(command: Sequence[str], kernel_name: str) -> list[str]:
+    """Wrap a command so that it runs in a namespace."""
+    return ["ip", "netns", "exec", kernel_name, *command]
+
+
+def missing() -> str:
+    """Say what keeps this machine or user from building namespaces; empty if nothing does."""
+    if os.geteuid() != 0:
+        return "namespaces need root: run it as root, or in a container that may do CAP_NET_ADMIN"
+    for program, package in (("ip", "iproute2"), ("nft", "nftables"), ("sysctl", "procps")):
+        if shutil.which(program) is None:
+            return f"there is no {program}: install the package {package}"
+    probe = f"tritext-probe-{os.getpid()}"
+    try:
+        _ip(f"netns add {probe}")
+    except IsolationError as error:
+        return f"{error}: allow CAP_NET_ADMIN and CAP_SYS_ADMIN"
+    try:
+        _run([*enter(["nft", "list", "ruleset"], probe)])
+    except IsolationError as error:
+        return f"nftables does not work here: {error}"
+    finally:
+        _ip(f"netns delete {probe}")
+    return ""
+
+
+def require() -> None:
+    """Refuse where namespaces cannot be had.
+
+    Raises:
+        IsolationError: naming what is missing.
+    """
+    if why := missing():
+        raise IsolationError(f"no isolation here: {why}")
+
+
+def standing(prefix: str) -> list[str]:
+    """List the kernel's names of the namespaces that stand under a prefix."""
+    names = (line.split()[0] for line in _ip("netns list").splitlines() if line.strip())
+    return sorted(name for name in names if name.startswith(f"{prefix}-"))
+
+
+def sweep(prefix: str) -> None:
+    """Remove every namespace under a prefix: who runs in it, its files, itself. Safe where there is none."""
+    names = standing(prefix)
+    _end(names)
+    for name in names:
+        _ip(f"netns delete {name}")
+    if FILES.is_dir():
+        for folder in FILES.glob(f"{prefix}-*"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end(names: Iterable[str]) -> None:
+    """End the processes in namespaces: a namespace without a name lives on while one of them does."""
+    deadline = time.monotonic() + END_SECONDS
+    number = signal.SIGTERM
+    while inside := {pid for name in names for pid in _processes(name)}:
+        if time.monotonic() > deadline:
+            number = signal.SIGKILL
+        for pid in inside:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+        time.sleep(POLL_SECONDS)
+
+
+def _processes(name: str) -> list[int]:
+    return [int(word) for word in _ip(f"netns pids {name}").split()]
+
+
+def _ip(text: str, *flags: str) -> str:
+    """Run ``ip`` with words, or with lines on its standard input where there are flags."""
+    return _run(["ip", *flags], text) if flags else _run(["ip", *text.split()])
+
+
+def _run(command: list[str], stdin: str = "") -> str:
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False)
+    if done.returncode != 0:
+        raise IsolationError(f"{' '.join(command)[:200]}: {done.stderr.strip() or done.returncode}")
+    return done.stdout

@@ -1,0 +1,208 @@
+"""``tritext endpoint up``: an endpoint's files in, a running endpoint on this machine out, until Ctrl-C."""
+
+import argparse
+import logging
+import re
+import shlex
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from tritext_serve import processes
+from tritext_serve.commands.serve import instances, positive
+from tritext_serve.endpoint import rundir
+from tritext_serve.endpoint.control import ControlServer
+from tritext_serve.endpoint.edge.model import Listener, Tls
+from tritext_serve.endpoint.edge.model import Tracing as EdgeTracing
+from tritext_serve.endpoint.files.load import load
+from tritext_serve.endpoint.isolation.asked import refuse_unwalled
+from tritext_serve.endpoint.model import Endpoint
+from tritext_serve.endpoint.rundir import RunDirectory
+from tritext_serve.endpoint.supervisor.handlers import Handlers
+from tritext_serve.endpoint.supervisor.plan import Plan
+from tritext_serve.endpoint.supervisor.supervisor import Supervisor
+from tritext_serve.endpoint.verbs.shared import own_command, say
+from tritext_serve.errors import EndpointError, StartError
+from tritext_serve.server import ServerOptions
+from tritext_serve.tracing import Tracing
+
+HELP = "start an endpoint and stay with it"
+# Of the machine's memory, where --memory says nothing: two deployments leave a fifth to everybody else.
+MEMORY_SHARE = 0.4
+LOOK_SECONDS = 0.2
+OTLP_GRPC_PORT = 4317
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?", re.IGNORECASE)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="endpoint, deployments, network")
+    parser.add_argument(
+        "--listen", type=_address, default=("127.0.0.1", 8080), metavar="ADDRESS:PORT",
+        help="the private address (default: 127.0.0.1:8080)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--public", type=_address, metavar="ADDRESS:PORT",
+        help="one more address, which exists only with `public_network_access: enabled`",
+    )  # fmt: skip
+    parser.add_argument("--tls-cert", type=Path, metavar="PEM", help="certificate chain: both addresses speak TLS then")
+    parser.add_argument("--tls-key", type=Path, metavar="PEM", help="its private key")
+    parser.add_argument("--keys", type=Path, metavar="FILE", help="where the keys lie and stay (default: made anew)")
+    parser.add_argument(
+        "--otlp", metavar="URL", help=f"send traces there, http://HOST:4318; the edge to its port {OTLP_GRPC_PORT}"
+    )
+    _configure_work(parser)
+
+
+def _configure_work(parser: argparse.ArgumentParser) -> None:
+    """Declare what each Triton may take."""
+    parser.add_argument(
+        "--instances", type=instances, action="append", default=[], metavar="[MODEL=]N",
+        help="processes of every model, or of one, in each Triton",
+    )  # fmt: skip
+    parser.add_argument("--threads", type=positive, metavar="N", help="threads of one process's engine")
+    parser.add_argument(
+        "--memory", type=_size, metavar="SIZE",
+        help=f"what one deployment may take, such as 2G (default: {MEMORY_SHARE:.0%}% of the machine)",
+    )  # fmt: skip
+    parser.add_argument("--no-control-groups", action="store_true", help="hold no deployment in limits")
+    parser.add_argument("--start-timeout", type=float, default=120.0, metavar="S", help="seconds (default: 120)")
+    parser.add_argument("--allow-uncertified", action="store_true", help="serve versions without a passing certificate")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until a signal comes, or `tritext endpoint down`.
+
+    Raises:
+        ServeError: it does not start; nothing is left then.
+    """
+    loaded = load(args.files)
+    for note in loaded.notes:
+        say(note)
+    refuse_unwalled(loaded.endpoint)
+    listeners = _listeners(args, loaded.endpoint)
+    directory, lock = rundir.claim(loaded.endpoint.name)
+    try:
+        return _serve(_plan(args, loaded.endpoint, listeners, directory), directory)
+    finally:
+        rundir.release(directory, lock)
+
+
+def _serve(plan: Plan, directory: RunDirectory) -> int:
+    processes.adopt_orphans()
+    _log_to(directory.logs / "supervisor.log")
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda signum, frame: stopping.set())
+    supervisor = Supervisor(plan, directory, stopping)
+    try:
+        supervisor.start(say)
+        control = ControlServer(directory.control, Handlers(supervisor))
+        try:
+            sys.stdout.write(announcement(supervisor.snapshot(), plan.keys_file, own_command()))
+            sys.stdout.flush()
+            while not stopping.wait(LOOK_SECONDS):
+                supervisor.watch_edge()
+        finally:
+            control.close()
+        say("stopping …")
+    except StartError:
+        if not stopping.is_set():
+            raise
+    finally:
+        supervisor.stop()
+    return 0
+
+
+def announcement(state: dict[str, Any], keys_file: Path, command: str) -> str:
+    """Say what is served, where, and what to type next.
+
+    Args:
+        state: A supervisor's snapshot.
+        keys_file: Where the keys lie.
+        command: How `tritext` is called.
+    """
+    name, url = state["name"], state["urls"][0]
+    key = f"{command} endpoint keys primary --endpoint {shlex.quote(name)}"
+    rows = [("endpoint", name), *(("url", each) for each in state["urls"])]
+    for each in state["deployments"]:
+        models = ", ".join(f"{model} (version {', '.join(v)})" for model, v in each["models"].items())
+        memory = sum(instance["memory_bytes"] for instance in each["instances"])
+        rows.append((each["name"], f"{each['traffic']:3d} %   {models}, {memory / 1e6:.0f} MB"))
+    curl = "curl --insecure" if url.startswith("https:") else "curl"
+    request = """-H "Content-Type: application/json" -d '{"text": "What a lovely film."}'"""
+    rows += [
+        ("keys", str(keys_file)),
+        ("try", f'{curl} {url}/predict -H "Authorization: Bearer $({key})" {request}'),
+        ("stop", f"Ctrl-C, or kill {state['pid']}, or {command} endpoint down"),
+    ]
+    width = max(len(label) for label, _ in rows) + 2
+    return "".join(f"{label:<{width}}{words}\n" for label, words in rows)
+
+
+def _plan(
+    args: argparse.Namespace, endpoint: Endpoint, listeners: tuple[Listener, ...], directory: RunDirectory
+) -> Plan:
+    traces = Tracing.to(args.otlp) if args.otlp else None
+    return Plan(
+        endpoint,
+        listeners,
+        args.keys.absolute() if args.keys else directory.keys,
+        ServerOptions(
+            instances=dict(args.instances),
+            threads=args.threads,
+            start_timeout=args.start_timeout,
+            allow_uncertified=args.allow_uncertified,
+            tracing=traces,
+        ),
+        tracing=EdgeTracing(traces.host, OTLP_GRPC_PORT) if traces else None,
+        memory_bytes=args.memory or int(processes.machine_memory() * MEMORY_SHARE),
+        isolate=not args.no_control_groups,
+    )
+
+
+def _listeners(args: argparse.Namespace, endpoint: Endpoint) -> tuple[Listener, ...]:
+    """Choose where clients connect.
+
+    Raises:
+        EndpointError: half a certificate, or a public address although the endpoint's file allows none.
+    """
+    if bool(args.tls_cert) != bool(args.tls_key):
+        raise EndpointError("TLS needs both --tls-cert and --tls-key")
+    for path in filter(None, (args.tls_cert, args.tls_key)):
+        if not path.is_file():
+            raise EndpointError(f"{path}: no such file: give a PEM file")
+    tls = Tls(args.tls_cert.absolute(), args.tls_key.absolute()) if args.tls_cert else None
+    if args.public and endpoint.public_network_access == "disabled":
+        raise EndpointError(
+            f"--public {args.public[0]}:{args.public[1]}: the endpoint's file says `public_network_access: disabled`"
+        )
+    return tuple(Listener(host, port, tls) for host, port in filter(None, (args.listen, args.public)))
+
+
+def _log_to(path: Path) -> None:
+    """Let what the supervisor has to say go to a file and to the user."""
+    logger = logging.getLogger("tritext_serve")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    for handler in (logging.FileHandler(path, encoding="utf-8"), logging.StreamHandler(sys.stderr)):
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        logger.addHandler(handler)
+
+
+def _address(text: str) -> tuple[str, int]:
+    """Read ``ADDRESS:PORT``."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 1 <= int(port) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an address and a port, such as 127.0.0.1:8080")
+    return host.strip("[]"), int(port)
+
+
+def _size(text: str) -> int:
+    """Read a size such as ``2G``, in bytes."""
+    found = _SIZE.fullmatch(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size, such as 2G or 800M")
+    return int(float(found[1]) * 1024 ** " KMGT".index(found[2].upper() or " "))

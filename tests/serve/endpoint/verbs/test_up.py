@@ -1,0 +1,93 @@
+"""What `up` says, and what it does not take."""
+
+import argparse
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tritext_serve.endpoint.verbs import logs, mirror, traffic, up
+from tritext_serve.errors import EndpointError, EndpointFileError
+
+HALF = {"memory_bytes": 177_000_000}
+STATE: dict[str, Any] = {
+    "name": "films",
+    "pid": 4711,
+    "urls": ["http://127.0.0.1:8080", "http://192.0.2.1:80"],
+    "deployments": [
+        {
+            "name": "blue",
+            "traffic": 90,
+            "models": {"sentiment": ["2"]},
+            "instances": [{"memory_bytes": 177_000_000}] * 2,
+        },
+        {"name": "green", "traffic": 10, "models": {"sentiment": ["1", "2"]}, "instances": [{"memory_bytes": 0}]},
+    ],
+}
+
+
+def parse(module: Any, *words: str) -> argparse.Namespace:
+    """Read a verb's arguments."""
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    module.configure(parser)
+    return parser.parse_args(list(words))
+
+
+def test_the_announcement_names_what_a_user_needs_and_no_key() -> None:
+    assert up.announcement(STATE, Path("/run/films/keys.json"), "tritext") == (
+        "endpoint  films\n"
+        "url       http://127.0.0.1:8080\n"
+        "url       http://192.0.2.1:80\n"
+        "blue       90 %   sentiment (version 2), 354 MB\n"
+        "green      10 %   sentiment (version 1, 2), 0 MB\n"
+        "keys      /run/films/keys.json\n"
+        'try       curl http://127.0.0.1:8080/predict -H "Authorization: Bearer $(tritext endpoint keys primary '
+        '--endpoint films)" -H "Content-Type: application/json" -d \'{"text": "What a lovely film."}\'\n'
+        "stop      Ctrl-C, or kill 4711, or tritext endpoint down\n"
+    )
+
+
+def test_the_line_to_paste_is_one_command_for_a_shell() -> None:
+    said = up.announcement(STATE | {"urls": ["https://127.0.0.1:8443"]}, Path("k"), "tritext")
+    line = next(line for line in said.splitlines() if line.startswith("try")).removeprefix("try").strip()
+    assert shlex.split(line)[:3] == ["curl", "--insecure", "https://127.0.0.1:8443/predict"]
+
+
+@pytest.mark.parametrize(
+    "words", [["--listen", "8080"], ["--listen", "h:0"], ["--listen", "h:70000"], ["--memory", "much"]]
+)
+def test_what_is_no_address_and_no_size_is_refused(words: list[str]) -> None:
+    with pytest.raises((argparse.ArgumentError, SystemExit)):
+        parse(up, "endpoint.yml", *words)
+
+
+@pytest.mark.parametrize(("text", "size"), [("2G", 2 << 30), ("800M", 800 << 20), ("1.5gib", 3 << 29), ("4096", 4096)])
+def test_sizes_are_read_in_powers_of_1024(text: str, size: int) -> None:
+    assert parse(up, "endpoint.yml", "--memory", text).memory == size
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(EndpointFileError, match=r"none\.yml:1: file: is not there"):
+        up.run(parse(up, str(tmp_path / "none.yml")))
+
+
+def test_shares_are_whole_per_cents_by_name() -> None:
+    assert parse(traffic, "blue=90", "green=10%").shares == [("blue", 90), ("green", 10)]
+    assert parse(mirror, "green=10").share == {"green": 10}
+    assert parse(mirror, "off").share == {}
+    for word in ("blue", "=5", "blue=", "blue=-5", "blue=1.5", "blue=all"):
+        with pytest.raises((argparse.ArgumentError, SystemExit)):
+            parse(traffic, word)
+
+
+def test_logs_of_a_deployment_are_those_of_all_its_instances(tmp_path: Path) -> None:
+    for name in ("blue-0", "blue-1", "blue-green-0", "edge", "supervisor"):
+        (tmp_path / f"{name}.log").write_text("1\n2\n3\n", encoding="ascii")
+    assert [path.stem for path in logs.find(tmp_path, "blue")] == ["blue-0", "blue-1"]
+    assert [path.stem for path in logs.find(tmp_path, "blue-green")] == ["blue-green-0"]
+    assert [path.stem for path in logs.find(tmp_path, "edge")] == ["edge"]
+    assert logs.find(tmp_path, "access") == []
+    assert logs.last(tmp_path / "edge.log", 2) == ["2\n", "3\n"]
+    with pytest.raises(EndpointError, match=r"no log of 'red': there are supervisor, edge, access, blue, blue-green$"):
+        logs.find(tmp_path, "red")
