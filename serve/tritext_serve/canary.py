@@ -76,7 +76,10 @@ def check(base_url: str, canary: Canary, timeout: float = TIMEOUT_SECONDS) -> No
         "outputs": [{"name": "label_id"}],
     }
     answer = _post(f"{base_url}/v2/models/{canary.model}/versions/{canary.version}/infer", body, timeout)
-    label_id = answer["outputs"][0]["data"][0]
+    try:
+        label_id = answer["outputs"][0]["data"][0]
+    except (KeyError, IndexError, TypeError) as error:
+        raise CanaryError(f"{canary.model} version {canary.version} gives its canary text no label") from error
     if label_id != canary.label_id:
         raise WrongAnswerError(
             f"{canary.model} version {canary.version} gives its canary text label {label_id}, at export it was "

@@ -161,8 +161,9 @@ class Server:
 
     def interrupt(self) -> None:
         """Kill Triton, so that whoever waits for it to answer waits no longer; `stop` must follow."""
-        if self._process is not None:
-            self._process.kill()
+        process = self._process  # another thread may be stopping it
+        if process is not None:
+            process.kill()
 
     def stop(self, patience: float = EXIT_TIMEOUT_SECONDS + 5) -> None:
         """Stop Triton gently, then firmly, and remove everything it leaves; safe to call twice.

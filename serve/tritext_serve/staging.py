@@ -13,7 +13,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -98,7 +98,11 @@ def build(
         OSError: there is no room.
     """
     locks = _lock(models)
-    root = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+    try:
+        root = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+    except OSError:
+        _unlock(locks)
+        raise
     stage = Stage(root, root / "backends", root / "models", root / "triton.log", root / "engines", locks)
     try:
         _fill(stage, wheel, models, sizing, arrangement)
@@ -129,8 +133,7 @@ def _fill(
 def remove(stage: Stage) -> None:
     """Remove the folder and all in it, and let go of the versions."""
     shutil.rmtree(stage.root, ignore_errors=True)
-    for descriptor in stage.locks:
-        os.close(descriptor)
+    _unlock(stage.locks)
 
 
 def sweep() -> None:
@@ -166,12 +169,16 @@ def _lock(models: Sequence[Model]) -> tuple[int, ...]:
             if not os.path.samestat(os.fstat(descriptors[-1]), folder.stat()):
                 raise FileNotFoundError
     except (FileNotFoundError, BlockingIOError) as error:
-        for descriptor in descriptors:
-            os.close(descriptor)
+        _unlock(descriptors)
         raise RepositoryError(f"{folder}: is being removed: serve again what is in service now") from error
     except OSError:  # a file system without locks: whoever prunes there must know what runs
         return tuple(descriptors)
     return tuple(descriptors)
+
+
+def _unlock(descriptors: Iterable[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def _stage_backends(wheel: TritonWheel, target: Path) -> None:

@@ -51,12 +51,16 @@ class Browser:
         self._number = 0
         self._unread = b""
         self._profile = tempfile.mkdtemp(prefix="chromium-")
+        self._session: str | None = None
         self._process, self._write, self._read = _start(self._profile)
-        target = self._call("Target.createTarget", url="about:blank")["targetId"]
-        self._session = None
-        self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Network", "Log"):
-            self._call(f"{domain}.enable")
+        try:
+            target = self._call("Target.createTarget", url="about:blank")["targetId"]
+            self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+            for domain in ("Page", "Runtime", "Network", "Log"):
+                self._call(f"{domain}.enable")
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> "Browser":
         """Be used in a with statement."""
@@ -64,6 +68,10 @@ class Browser:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """End it and everything that it started."""
+        self.close()
+
+    def close(self) -> None:
+        """Do that."""
         os.close(self._write)
         os.close(self._read)
         try:
@@ -127,7 +135,7 @@ class Browser:
     def _call(self, method: str, **parameters: Any) -> dict[str, Any]:
         self._number += 1
         message = {"id": self._number, "method": method, "params": parameters}
-        if getattr(self, "_session", None):
+        if self._session is not None:
             message["sessionId"] = self._session
         os.write(self._write, json.dumps(message).encode() + b"\0")
         deadline = time.monotonic() + self._patience

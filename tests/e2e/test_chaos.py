@@ -115,8 +115,8 @@ def test_a_deployment_that_is_ill_gets_no_traffic_unless_one_insists(up: Up) -> 
 
 
 def test_a_memory_hog_in_one_deployment_is_killed_and_the_other_never_notices(up: Up) -> None:
-    folders = [limits.ROOT / kind / f"tritext-{up.run.name}-{up.process.pid}" / "blue" for kind in ("memory", "")]
-    held = next((folder / "cgroup.procs" for folder in folders if (folder / "cgroup.procs").is_file()), None)
+    own = f"tritext-{up.run.name}-{up.process.pid}/blue-0/cgroup.procs"
+    held = next((limits.ROOT / kind / own for kind in ("memory", "") if (limits.ROOT / kind / own).is_file()), None)
     if held is None or not os.access(held, os.W_OK):
         pytest.skip("MISSING: control groups that can be written to; what limits a deployment is not shown here")
     with Load(up, clients=3, target="green", pause=0.02) as well:

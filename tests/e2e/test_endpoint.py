@@ -62,7 +62,6 @@ def test_it_announces_itself_with_a_line_that_answers_when_pasted(up: Up) -> Non
     assert up.key not in said
     line = re.search(r"^try +(curl .*)$", said, re.MULTILINE)
     assert line is not None
-    # `python -m tritext` has no program of that name: the line names this Python.
     result = subprocess.run(
         ["/bin/sh", "-c", line[1]], env=up.environment, capture_output=True, text=True, timeout=60, check=True
     )
@@ -70,7 +69,8 @@ def test_it_announces_itself_with_a_line_that_answers_when_pasted(up: Up) -> Non
 
 
 def test_its_files_are_this_users_alone_and_no_key_is_in_a_command_line(up: Up) -> None:
-    modes = {path: path.stat().st_mode & 0o777 for path in (up.run.path, up.run.keys, up.run.control, up.run.envoy)}
+    private = (up.run.path, up.run.keys, up.run.header, up.run.control, up.run.envoy)
+    modes = {path: path.stat().st_mode & 0o777 for path in private}
     assert not any(mode & 0o077 for mode in modes.values()), modes
     for process in psutil.Process(up.process.pid).children(recursive=True):
         assert up.key not in " ".join(process.cmdline())
@@ -119,16 +119,17 @@ def test_a_mirror_gets_copies_of_live_requests_and_none_of_targeted_ones(up: Up)
     with Load(up, clients=2) as load:
         load.wait_for(800)
     deadline = time.monotonic() + 10
-    while finished(up, "green") - before < 400 and time.monotonic() < deadline:
+    while finished(up, "green") - before < 300 and time.monotonic() < deadline:
         time.sleep(0.1)
     assert set(load.served) == {"blue"}
-    assert finished(up, "green") - before > 400
+    assert finished(up, "green") - before >= 300  # 400 at random: seven standard deviations less
+    time.sleep(1.0)  # copies under way
     before = finished(up, "green")
     with Load(up, clients=2, target="blue") as load:
         load.wait_for(500)
     time.sleep(0.5)
     up.ask("mirror", mirror={})
-    assert finished(up, "green") - before < 50  # canaries
+    assert finished(up, "green") - before < 150  # canaries; copies would be 250
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,8 @@ from tritext_serve.server import Server
 
 pytestmark = pytest.mark.e2e
 SECONDS = 20.0
+# On a busy machine an overload is worked off for a while: what was given up is computed all the same.
+AGAIN_SECONDS = 120.0
 OVERLOAD = 200
 TOO_LARGE = "http.edge.downstream_rq_too_large"
 CLOSED, LOST = "http.edge.downstream_cx_destroy", "http.edge.downstream_cx_destroy_remote_active_rq"
@@ -46,11 +48,24 @@ def alive_afterwards(edge_endpoint: RunningEdge, server: Server) -> Iterator[Non
     """The next good request is answered, and no process has gone."""
     before = server.footprint().processes
     yield
-    deadline = time.monotonic() + SECONDS
-    while (answer := ask(edge_endpoint)).status_code in STILL_BUSY:
+    answers_again(edge_endpoint)
+    assert server.footprint().processes == before
+
+
+def answers_again(edge: RunningEdge) -> None:
+    """Wait out what the requests before have left behind; then the next good request must be answered."""
+    deadline = time.monotonic() + AGAIN_SECONDS
+    while (answer := ask(edge)).status_code in STILL_BUSY:
         assert time.monotonic() < deadline, answer.text
     assert (answer.status_code, answer.json()["sentiment"]) == (200, "positive")
-    assert server.footprint().processes == before
+
+
+def logged(edge: RunningEdge, words: str, times: int = 1) -> None:
+    """Wait until words stand so many times in the access log, which Envoy writes now and then."""
+    deadline = time.monotonic() + SECONDS
+    while edge.access_log.read_text(encoding="utf-8").count(words) < times:
+        assert time.monotonic() < deadline, f"{words} is not in the access log {times} times"
+        time.sleep(0.05)
 
 
 def ask(edge: RunningEdge) -> httpx.Response:
@@ -127,8 +142,10 @@ def test_a_body_over_a_mebibyte_is_refused_over_http_1(edge_endpoint: RunningEdg
 def test_a_key_is_never_logged(edge_endpoint: RunningEdge) -> None:
     """Row 23: neither a good one nor one that was tried."""
     tried = "tried-" + "t" * 30
-    for key in (edge_endpoint.key, tried):
-        httpx.post(f"{edge_endpoint.url}/predict", json={"text": "good"}, headers={"authorization": f"Bearer {key}"})
+    for number, key in enumerate((edge_endpoint.key, tried)):
+        headers = {"authorization": f"Bearer {key}", "x-request-id": f"never-logged-{number}"}
+        httpx.post(f"{edge_endpoint.url}/predict", json={"text": "good"}, headers=headers, timeout=SECONDS)
+        logged(edge_endpoint, f"never-logged-{number}")
     written = [path.read_text(encoding="utf-8", errors="replace") for path in edge_endpoint.directory.glob("*.log")]
     assert any("/predict" in text for text in written)
     assert not any(key in text for text in written for key in (edge_endpoint.key, tried))
@@ -154,7 +171,7 @@ def test_a_full_queue_refuses_at_once_and_serves_the_rest(edge_endpoint: Running
     for one in done:
         if one.answers[0].status == 200:
             assert one.answers[0].content["text"].startswith(f"{one.case.number} ")
-    assert edge_endpoint.access_log.read_text(encoding="utf-8").count('"error":"queue_full"') > before
+    logged(edge_endpoint, '"error":"queue_full"', before + 1)
 
 
 def test_twenty_clients_that_hang_up_do_not_matter(edge_endpoint: RunningEdge) -> None:

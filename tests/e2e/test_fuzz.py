@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 import schemathesis
 
 from tests.e2e.mutations import SEED, cases, make
 from tests.e2e.oracle import complaint, judge_plain
+from tests.e2e.test_faults import answers_again
 from tests.e2e.wire import exchange
 from tests.serve.endpoint.edges import KEYS, RunningEdge
 from tritext_serve.endpoint.edge.routes import PAGES
@@ -53,10 +53,7 @@ def alive_afterwards(edge_endpoint: RunningEdge, server: Server) -> Iterator[Non
     """Whatever a test sends: the next good request is answered, no process is lost, and Lua and Triton held."""
     processes, never = server.footprint().processes, edge_endpoint.envoy.stats(NEVER)
     yield
-    answer = httpx.post(
-        f"{edge_endpoint.url}/predict", json={"text": "A wonderful film."}, headers=edge_endpoint.headers
-    )
-    assert (answer.status_code, answer.json()["sentiment"]) == (200, "positive")
+    answers_again(edge_endpoint)
     assert server.footprint().processes == processes
     assert edge_endpoint.envoy.running
     assert edge_endpoint.envoy.stats(NEVER) == never

@@ -66,6 +66,7 @@ def metrics_port(running: Watched, deployment: str) -> str:
 def settle(running: Watched) -> None:
     """Wait until everything that has happened was scraped three times, and the rules were computed from that."""
     query = running.prometheus.number
+    wait_until(lambda: query("sum(tritext_restarts_total)") >= 1)
     seen = ("tritext_restarts_total", "tritext_mirror_compared_total", "envoy_tritext_edge_requests{code='401'}")
     for series in seen:
         wait_until(lambda series=series: query(f"max(count_over_time({series}[1m]))") >= 3)  # type: ignore[misc]

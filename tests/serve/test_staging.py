@@ -1,5 +1,6 @@
 """A server's own folder: private, complete, and swept when its owner is gone."""
 
+import errno
 import json
 import stat
 import subprocess
@@ -16,6 +17,8 @@ from tritext_serve.errors import RepositoryError
 from tritext_serve.model_config import parse
 from tritext_serve.repository import scan
 from tritext_serve.sizing import Sizing
+
+OPEN = Path("/proc/self/fd")
 
 
 @pytest.fixture
@@ -38,6 +41,20 @@ def test_the_view_links_served_versions_only(stage: staging.Stage) -> None:
     assert (model / "warmup" / "ones_16").is_file()
     assert {p.name for p in (model / "2").iterdir()} == {"manifest.json", "model.onnx"}
     assert (model / "2").is_symlink()
+
+
+def test_a_folder_that_cannot_be_filled_goes_with_its_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    repository = make(tmp_path / "repository", "m/2/model.onnx")
+
+    def no_room(model: object) -> Sizing:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = len(list(OPEN.iterdir()))
+    with pytest.raises(OSError, match="No space left"):
+        staging.build(wheel.find(), scan(repository), no_room)
+    assert not list(tmp_path.glob("tritext-serve-*"))
+    assert len(list(OPEN.iterdir())) == before
 
 
 def test_a_dead_owners_folder_is_swept_and_a_living_ones_is_not(stage: staging.Stage, tmp_path: Path) -> None:

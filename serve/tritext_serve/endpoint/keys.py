@@ -18,6 +18,7 @@ import os
 import secrets
 import stat
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,8 @@ KEY_BYTES = 32
 MIN_KEY_CHARACTERS = 43
 _URL_SAFE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 _OF_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+# One rotation at a time: of two at once the later would bring the key back that the former has replaced.
+_ROTATING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,8 @@ def read(path: Path) -> Keys:
         KeysError: others can read or exchange the file, or it holds something else.
     """
     try:
-        with path.open("rb") as file:
+        # Not to wait where it is a pipe: that is refused below.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
             _check_private(path, os.fstat(file.fileno()))
             data = file.read()
     except FileNotFoundError:
@@ -149,10 +153,20 @@ def handle(request: Mapping[str, Any], path: Path, publish: Callable[[Keys], Non
     Raises:
         KeysError: there is no such key, or the file cannot be used.
     """
-    keys = read_or_make(path)
     if request.get("verb") == "rotate":
-        keys = _rotate_in_service(keys, str(request.get("key")), path, publish)
+        with _ROTATING:
+            keys = _rotate_in_service(_read_in_service(path), str(request.get("key")), path, publish)
+    else:
+        keys = _read_in_service(path)
     return {"ok": True, "path": str(path), "keys": keys.described()}
+
+
+def _read_in_service(path: Path) -> Keys:
+    """Read the keys of an endpoint that runs: new ones would be none that its edge takes."""
+    try:
+        return read(path)
+    except FileNotFoundError as error:
+        raise KeysError(f"{path}: is gone: put it back, or start the endpoint again") from error
 
 
 def _rotate_in_service(keys: Keys, which: str, path: Path, publish: Callable[[Keys], None]) -> Keys:
@@ -238,8 +252,8 @@ def _parse(data: bytes, path: Path) -> Keys:
     remedy = "remove it, and new ones are made"
     try:
         content = json.loads(data)
-        keys = Keys({name: Key(str(content[name]["key"]), float(content[name]["made"])) for name in NAMES})
-    except (ValueError, KeyError, TypeError) as error:
+        keys = Keys({name: Key(str(content[name]["key"]), _moment(content[name]["made"])) for name in NAMES})
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise KeysError(f"{path}: does not hold the keys {' and '.join(NAMES)}: {remedy}") from error
     for name, secret in keys.items():
         if len(secret) < MIN_KEY_CHARACTERS or not _URL_SAFE.issuperset(secret):
@@ -247,3 +261,9 @@ def _parse(data: bytes, path: Path) -> Keys:
     if len(set(keys.values())) < len(keys):
         raise KeysError(f"{path}: both keys are the same: {remedy}")
     return keys
+
+
+def _moment(value: Any) -> float:
+    """Read seconds since 1970, of which a calendar can be asked."""
+    time.gmtime(value)
+    return float(value)

@@ -57,8 +57,8 @@ class Deployment:
         model: The front that ``/predict`` asks.
         instance_count: Tritons that serve it.
         request_settings: Its limits.
-        liveness: When it is restarted.
-        readiness: When it gets traffic.
+        liveness: When Azure would restart it; here its canary decides.
+        readiness: When Azure would give it traffic; likewise.
         egress: Whether it may connect anywhere at all.
         variants: Model names by what stands behind ``/predict/``, such as ``naive``.
     """

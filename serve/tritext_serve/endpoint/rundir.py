@@ -54,6 +54,11 @@ class RunDirectory:
         return self.path / "keys.json"
 
     @property
+    def header(self) -> Path:
+        """The header that clients send, for ``curl -H @FILE``: in no process's arguments."""
+        return self.path / "authorization"
+
+    @property
     def lock(self) -> Path:
         """The file that the supervisor has locked, with its process id in it."""
         return self.path / LOCK_FILE
@@ -87,6 +92,7 @@ def claim(name: str) -> tuple[RunDirectory, int]:
         raise RunDirectoryError(
             f"endpoint {name!r} runs already, as process {who}: stop it with `tritext endpoint down --endpoint {name}`"
         ) from error
+    _check_still_there(run, descriptor)
     _empty(run)
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
@@ -104,10 +110,15 @@ def release(run: RunDirectory, descriptor: int) -> None:
 
 
 def running() -> list[RunDirectory]:
-    """List the endpoints of this user that run."""
+    """List the endpoints of this user that run.
+
+    Raises:
+        RunDirectoryError: somebody else has made their folder, where who asks would be told to send the keys to them.
+    """
     base = runtime_directory()
-    if not base.is_dir():
+    if not os.path.lexists(base):
         return []
+    _check_own(base)
     return [run for run in map(RunDirectory, sorted(base.iterdir())) if is_running(run)]
 
 
@@ -159,13 +170,32 @@ def _own(folder: Path) -> None:
     """Make a folder of this user's alone, or check that it is one."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.lstat()
     except OSError as error:
         raise RunDirectoryError(f"{folder}: {error.strerror}: set XDG_RUNTIME_DIR to a folder of yours") from error
+    _check_own(folder)
+
+
+def _check_own(folder: Path) -> None:
+    """Refuse a folder that somebody else has made, or may enter."""
+    try:
+        found = folder.lstat()
+    except OSError as error:
+        raise RunDirectoryError(f"{folder}: {error.strerror}: try again") from error
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise RunDirectoryError(f"{folder}: is not a folder of yours: remove it, or set XDG_RUNTIME_DIR")
     if found.st_mode & 0o077:
         raise RunDirectoryError(f"{folder}: others may enter it: run `chmod 700 {folder}`")
+
+
+def _check_still_there(run: RunDirectory, descriptor: int) -> None:
+    """Refuse a lock whose file was removed between its opening and its locking, with the folder around it."""
+    try:
+        if run.lock.stat().st_ino == os.fstat(descriptor).st_ino:
+            return
+    except FileNotFoundError:
+        pass
+    os.close(descriptor)
+    raise RunDirectoryError(f"endpoint {run.name!r} was just stopping: try again")
 
 
 def _empty(run: RunDirectory) -> None:

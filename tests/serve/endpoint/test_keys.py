@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -76,6 +77,38 @@ def test_an_edge_that_refuses_keeps_the_old_keys_everywhere(path: Path) -> None:
     assert keys.read(path) == old
 
 
+def test_rotations_that_meet_bring_no_old_key_back(path: Path) -> None:
+    old, inside, go_on, published = keys.read_or_make(path), threading.Event(), threading.Event(), list[Keys]()
+
+    def publish(new: Keys) -> None:
+        inside.set()
+        go_on.wait(30)
+        published.append(new)
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(keys.handle, {"verb": "rotate", "key": "primary"}, path, publish)
+        assert inside.wait(30)
+        second = pool.submit(keys.handle, {"verb": "rotate", "key": "secondary"}, path, publish)
+        go_on.set()
+        assert first.result(30)["ok"]
+        assert second.result(30)["ok"]
+    assert published[-1] == keys.read(path)
+    assert not set(published[-1].values()) & set(old.values())
+
+
+def test_keys_that_are_gone_while_the_endpoint_runs_are_not_made_anew(path: Path) -> None:
+    for request in ({"verb": "keys"}, {"verb": "rotate", "key": "primary"}):
+        with pytest.raises(KeysError, match="is gone: put it back, or start the endpoint again"):
+            keys.handle(request, path, refuse)
+    assert not path.exists()
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    with pytest.raises(KeysError, match="not a regular file"):
+        keys.read(tmp_path / "pipe")
+
+
 def test_makers_who_meet_agree(path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         made = list(pool.map(keys.read_or_make, [path] * 16))
@@ -134,8 +167,10 @@ GOOD = "x" * 43
             "primary is not",
         ),
         (json.dumps({name: {"key": GOOD, "made": 0} for name in keys.NAMES}), "both keys are the same"),
+        (json.dumps({name: {"key": GOOD, "made": float("inf")} for name in keys.NAMES}), "does not hold the keys"),
+        ("[" * 100_000, "does not hold the keys"),
     ],
-    ids=["empty", "list", "one", "short", "line break", "same"],
+    ids=["empty", "list", "one", "short", "line break", "same", "made never", "deep"],
 )
 def test_a_file_of_anything_else_is_refused_and_left(path: Path, content: str, words: str) -> None:
     path.parent.mkdir(mode=0o700)

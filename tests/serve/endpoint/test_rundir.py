@@ -1,5 +1,6 @@
 """The run directory: who holds it, who may not, and what a killed supervisor leaves."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -79,6 +80,41 @@ def test_a_link_in_its_place_is_refused(base: Path, tmp_path: Path) -> None:
     with pytest.raises(RunDirectoryError, match="is not a folder of yours"):
         rundir.claim("demo")
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+@pytest.mark.parametrize("how", ["open to others", "a link", "another user's"])
+def test_endpoints_are_not_looked_for_where_somebody_else_could_have_put_them(
+    base: Path, tmp_path: Path, how: str
+) -> None:
+    """Who asks there would be told by whoever made it where to send the keys."""
+    _, lock = rundir.claim("demo")
+    if how == "open to others":
+        base.chmod(0o777)
+    elif how == "a link":
+        base.rename(tmp_path / "elsewhere")
+        base.symlink_to(tmp_path / "elsewhere")
+    elif os.getuid() != 0:
+        pytest.skip("MISSING: only root can give a folder to another user")
+    else:
+        os.chown(base, 12345, -1)
+    with pytest.raises(RunDirectoryError, match=r"not a folder of yours|others may enter"):
+        rundir.find("demo")
+    os.close(lock)
+
+
+def test_a_lock_whose_file_went_as_it_was_taken_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where another supervisor ends between the opening and the locking."""
+    held = rundir.claim("demo")
+    lock = fcntl.flock
+
+    def meanwhile(descriptor: int, how: int) -> None:
+        rundir.release(*held)
+        lock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", meanwhile)
+    with pytest.raises(RunDirectoryError, match="was just stopping: try again"):
+        rundir.claim("demo")
+    monkeypatch.undo()
 
 
 def test_a_link_in_the_place_of_the_lock_is_not_followed(base: Path, tmp_path: Path) -> None:

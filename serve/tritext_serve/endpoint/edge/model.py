@@ -1,7 +1,7 @@
 """What the edge is told. Pure, no I/O."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tritext_serve.endpoint.model import Endpoint, Upstream
@@ -94,7 +94,7 @@ class Edge:
     Attributes:
         endpoint: Deployments, traffic and mirror.
         upstreams: Where the deployments' instances answer.
-        keys: The valid API keys by their clients' names.
+        keys: The valid API keys by their clients' names; never shown.
         listeners: Where clients connect.
         admin_port: Port on ``stats_host`` of the read-only pages: ``/stats/prometheus``, ``/ready``, ``/clusters``.
         limits: What a client may take.
@@ -107,7 +107,7 @@ class Edge:
 
     endpoint: Endpoint
     upstreams: tuple[Upstream, ...]
-    keys: Mapping[str, str]
+    keys: Mapping[str, str] = field(repr=False)
     listeners: tuple[Listener, ...]
     admin_port: int
     limits: Limits = Limits()

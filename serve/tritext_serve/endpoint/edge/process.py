@@ -181,10 +181,11 @@ class Envoy:
 
     def _check_files(self) -> None:
         """Envoy says it is live without a listener whose port is taken, or without routes that it refuses."""
-        refused = [
-            name for name, count in self.stats("update_(rejected|failure)$").items() if count and REFUSES in name
-        ]
-        if refused:
+        try:
+            counts = self.stats("update_(rejected|failure)$")
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            raise StartError(f"the edge ended as it became ready ({error}): {reasons(self.log)}") from error
+        if refused := [name for name, count in counts.items() if count and REFUSES in name]:
             raise StartError(f"the edge does not take {', '.join(refused)}: {reasons(self.log)}")
 
     def _wait_until_idle(self, deadline: float) -> None:

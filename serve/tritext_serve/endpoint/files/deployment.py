@@ -73,8 +73,8 @@ def read_deployment(section: Section, folder: Path) -> DeploymentDraft:
         model="",
         instance_count=section.whole("instance_count", 1, 1, MOST_INSTANCES),
         request_settings=_read_settings(section.section("request_settings")),
-        liveness=_read_probe(section.section("liveness_probe")),
-        readiness=_read_probe(section.section("readiness_probe")),
+        liveness=_read_probe(section, "liveness_probe"),
+        readiness=_read_probe(section, "readiness_probe"),
         egress=cast(Access, section.choice("egress_public_network_access", ACCESS, "enabled")),
     )
     front = _read_front(section)
@@ -120,12 +120,16 @@ def _read_settings(section: Section | None) -> RequestSettings:
     return RequestSettings(timeout, concurrent or None)
 
 
-def _read_probe(section: Section | None) -> Probe:
+def _read_probe(deployment: Section, name: str) -> Probe:
+    section = deployment.section(name)
     if section is None:
         return Probe()
-    fields = {name: section.whole(name, getattr(Probe(), name), 1, LONGEST_PROBE_S) for name in _PROBE}
+    fields = {each: section.whole(each, getattr(Probe(), each), 1, LONGEST_PROBE_S) for each in _PROBE}
     section.close()
-    return Probe(**fields)
+    probe = Probe(**fields)
+    if probe != Probe():
+        deployment.note(name, "ignored: an instance is judged by its canary, once a second")
+    return probe
 
 
 def _read_front(section: Section) -> str:

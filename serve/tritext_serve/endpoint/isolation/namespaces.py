@@ -167,12 +167,17 @@ def sweep(prefix: str) -> None:
 
 
 def _end(names: Iterable[str]) -> None:
-    """End the processes in namespaces: a namespace without a name lives on while one of them does."""
-    deadline = time.monotonic() + END_SECONDS
-    number = signal.SIGTERM
+    """End the processes in namespaces: a namespace without a name lives on while one of them does.
+
+    Raises:
+        IsolationError: one cannot be killed.
+    """
+    begun, number = time.monotonic(), signal.SIGTERM
     while inside := {pid for name in names for pid in _processes(name)}:
-        if time.monotonic() > deadline:
+        if time.monotonic() > begun + END_SECONDS:
             number = signal.SIGKILL
+        if time.monotonic() > begun + 2 * END_SECONDS:
+            raise IsolationError(f"processes {sorted(inside)} do not end: see what they wait for, then start again")
         for pid in inside:
             with suppress(ProcessLookupError):
                 os.kill(pid, number)

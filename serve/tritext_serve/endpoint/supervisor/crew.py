@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 
 from tritext_serve.endpoint.model import Deployment, Upstream
@@ -133,11 +133,11 @@ def gather(deployment: Deployment, site: Site, shop: Shop, numbers: "count[int]"
         RepositoryError: the repository cannot be served.
     """
     run = f"{site.endpoint}-{os.getpid()}"
-    group = limits.make(run, deployment.name, site.memory_bytes) if site.isolate else limits.Group()
+    own = list(islice(numbers, deployment.instance_count))
+    # By its first instance, too: those that it takes over from have a limit of their own until they are gone.
+    group = limits.make(run, f"{deployment.name}-{own[0]}", site.memory_bytes) if site.isolate else limits.Group()
     try:
-        instances = tuple(
-            _instance(deployment, next(numbers), group, site, shop) for _ in range(deployment.instance_count)
-        )
+        instances = tuple(_instance(deployment, number, group, site, shop) for number in own)
     except BaseException:
         group.remove()
         raise

@@ -11,6 +11,7 @@ import contextlib
 import http.client
 import logging
 import os
+import shutil
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -21,11 +22,13 @@ from tritext_serve.endpoint.edge.files import write
 from tritext_serve.endpoint.edge.model import Edge
 from tritext_serve.endpoint.edge.process import Envoy, EnvoyOptions
 from tritext_serve.endpoint.edge.render import CLUSTERS, LISTENERS, ROUTES, render
+from tritext_serve.endpoint.supervisor.state import back_off
 from tritext_serve.errors import EndpointError
 
 TAKEN_SECONDS = 10.0
 POLL_SECONDS = 0.02
-# The access log is begun anew past this size, and one former is kept: the run directory may lie in memory.
+ACCESS_LOG = "access.log"
+# A log is begun anew past this size, and one former is kept: the run directory may lie in memory.
 MOST_LOG_BYTES = 64 << 20
 # What Envoy counts of each file.
 _COUNTED = {CLUSTERS: r"^cluster_manager\.cds\.", LISTENERS: r"^listener_manager\.lds\.", ROUTES: r"\.rds\."}
@@ -47,6 +50,7 @@ class Doorway:
         self._directory, self._logs, self._spawner = directory, logs, spawner
         self._envoy: Envoy | None = None
         self._edge: Edge | None = None
+        self._failures, self._due = 0, 0.0
 
     @property
     def pid(self) -> int | None:
@@ -65,21 +69,27 @@ class Doorway:
         elif self._edge is not None:
             try:
                 self._change(self._edge, edge)
-            except EndpointError:
-                write(self._directory, render(self._edge))
+            except BaseException:
+                self._take_back(edge, self._edge)
                 raise
         self._edge = edge
 
     def revive(self) -> str:
-        """Start Envoy again if it has died.
+        """Start Envoy again if it has died; after a start that failed, only when its back-off is over.
 
         Returns:
-            What has happened; "" where it runs.
+            What has happened; "" where it runs, or is not yet to be started.
+
+        Raises:
+            StartError: it does not start.
         """
-        if self._envoy is None or self._envoy.running:
+        if self._envoy is None or time.monotonic() < self._due or self._envoy.running:
             return ""
         self._envoy.stop(drain=False)
+        self._failures += 1
+        self._due = time.monotonic() + back_off(self._failures)
         self._spawner.submit(self._envoy.start).result()
+        self._failures, self._due = 0, 0.0
         return "the edge has died"
 
     def stop(self) -> None:
@@ -89,12 +99,18 @@ class Doorway:
             self._envoy = None
 
     def bound_logs(self) -> None:
-        """Begin the access log anew where it has grown too long."""
-        log = self._logs / "access.log"
-        if self._envoy is not None and log.is_file() and log.stat().st_size > MOST_LOG_BYTES:
-            log.replace(log.with_suffix(".log.1"))
-            with contextlib.suppress(OSError, http.client.HTTPException):
-                self._envoy.admin("POST", "/reopen_logs")
+        """Begin each log anew that has grown too long, and keep the former one."""
+        for log in self._logs.glob("*.log"):
+            if log.stat().st_size <= MOST_LOG_BYTES:
+                continue
+            if log.name != ACCESS_LOG:  # whoever writes it appends, and goes on at its new end
+                with contextlib.suppress(OSError):  # no room for both
+                    shutil.copyfile(log, log.with_suffix(".log.1"))
+                os.truncate(log, 0)
+            elif self._envoy is not None:
+                log.replace(log.with_suffix(".log.1"))
+                with contextlib.suppress(OSError, http.client.HTTPException):
+                    self._envoy.admin("POST", "/reopen_logs")
 
     def _start(self, edge: Edge) -> None:
         write(self._directory, render(edge))
@@ -117,6 +133,14 @@ class Doorway:
         self._publish(ROUTES, files)
         self._publish(LISTENERS, files)
         self._publish(CLUSTERS, files)
+
+    def _take_back(self, refused: Edge, former: Edge) -> None:
+        """Go back to a former edge, whose Tritons still run; those of the refused one may end when this returns."""
+        try:
+            self._change(refused, former)
+        except (EndpointError, OSError) as error:
+            _LOG.error("the edge does not say that it went back: %s", error)
+            write(self._directory, render(former))
 
     def _publish(self, name: str, files: Mapping[str, str]) -> None:
         """Write one file, and wait until Envoy has taken it and has looked at whatever it names.

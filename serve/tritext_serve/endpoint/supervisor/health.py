@@ -76,7 +76,7 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Keep to the log what the base class would print: who asked may have hung up."""
-        error = sys.exception()
+        error = sys.exc_info()[1]
         if not isinstance(error, OSError):
             _LOG.error("a question about health or metrics failed: %r", error)
 

@@ -103,10 +103,10 @@ class Instance:
     def stop(self) -> None:
         """Stop watching and stop the Triton, as gently as it lets itself; returns when both are done."""
         self._stop.set()
-        if self.state.phase is Phase.STARTING:
-            self.server.interrupt()  # the thread is waiting for it to answer
-        if self._thread.is_alive():
-            self._thread.join()
+        while self._thread.is_alive():
+            if self.state.phase is Phase.STARTING:
+                self.server.interrupt()  # the thread waits for it to answer; again, for it may just be launched
+            self._thread.join(LOOK_PERIOD)
         self._prober.shutdown(wait=True)
 
     def _run(self) -> None:
@@ -170,8 +170,14 @@ class Instance:
         self._report(before, event)
         if action in (Action.KILL, Action.END):
             self._evidence = self._canary = None
-            self.server.stop(0.0 if action is Action.KILL else GENTLE_SECONDS)
+            self._end(0.0 if action is Action.KILL else GENTLE_SECONDS)
             self.state, _ = step(self.state, Gone(), self._shop.clock())
+
+    def _end(self, patience: float) -> None:
+        try:
+            self.server.stop(patience)
+        except Exception:  # the watch must outlive this, too; a start that then fails ends it again
+            _LOG.exception("%s/%d: could not be ended in order", self.deployment, self.number)
 
     def _report(self, before: State, event: Event) -> None:
         """Say in the log what has changed, and count failures."""

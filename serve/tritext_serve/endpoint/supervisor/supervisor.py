@@ -20,6 +20,7 @@ from typing import Any
 
 from tritext_serve.endpoint import keys
 from tritext_serve.endpoint.control import Say
+from tritext_serve.endpoint.edge import files
 from tritext_serve.endpoint.edge.model import Edge
 from tritext_serve.endpoint.edge.process import EnvoyOptions
 from tritext_serve.endpoint.files.traffic import check_mirror, check_traffic
@@ -34,7 +35,7 @@ from tritext_serve.endpoint.supervisor.metrics import Metrics, Standing
 from tritext_serve.endpoint.supervisor.plan import Plan
 from tritext_serve.endpoint.targets import TARGETS_FILE
 from tritext_serve.endpoint.verdict.comparison import Comparison
-from tritext_serve.errors import EndpointError
+from tritext_serve.errors import EndpointError, ServeError
 from tritext_serve.ports import steady_ports
 from tritext_serve.server import ServerOptions
 
@@ -204,6 +205,8 @@ class Supervisor:
             if died := self._door.revive():
                 _LOG.error("%s: it is started again", died)
             self._door.bound_logs()
+        except (ServeError, OSError) as error:  # the Tritons must outlive it; the next look tries again
+            _LOG.error("the edge is not looked after: %s", error)
         finally:
             self._changing.release()
 
@@ -219,6 +222,7 @@ class Supervisor:
                     say(f"starting {name} …")
                     site = replace(self._site, options=self._witnessed(name))
                     fresh[name] = gather(deployment, site, self._shop, self._numbers[name])
+                    self.metrics.expect(name)
                     self._instances |= {(name, each.number): each for each in fresh[name].instances}
                     fresh[name].start()
             for crew in fresh.values():
@@ -235,9 +239,15 @@ class Supervisor:
         """Tell the edge, and take the change only when the edge has."""
         self._door.tell(self._edge(endpoint, crews))
         self.endpoint, self.crews = endpoint, dict(crews)
-        self.comparison.follow(endpoint)
         self.metrics.applied.set_to_current_time()
-        view.write_targets(self, self.run.path / TARGETS_FILE)
+        try:  # the edge has taken it: whoever is told in vain now must not undo half of it
+            self.comparison.follow(endpoint)
+            view.write_targets(self, self.run.path / TARGETS_FILE)
+            files.replace(self.run.header, f"Authorization: Bearer {self.keys['primary']}\n")
+        except (ServeError, OSError) as error:
+            _LOG.error(
+                "the change is made, but a file beside Envoy's, or the comparison, does not follow it: %s", error
+            )
 
     def _edge(self, endpoint: Endpoint, crews: Mapping[str, Crew]) -> Edge:
         return Edge(

@@ -8,10 +8,15 @@ from tritext_serve.endpoint import control
 from tritext_serve.endpoint.verbs.shared import add_endpoint, chosen, say
 
 HELP = "become what these files say; files with a mistake change nothing"
+EPILOG = """\
+example:
+  tritext endpoint apply endpoint.yml blue.yml green.yml
+"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
+    parser.epilog = EPILOG
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="endpoint, deployments, network")
     add_endpoint(parser)
 

@@ -9,10 +9,15 @@ from tritext_serve.endpoint.verbs.shared import add_endpoint, chosen
 from tritext_serve.errors import EndpointError
 
 HELP = "stop an endpoint, once its last requests are answered"
+EPILOG = """\
+example:
+  tritext endpoint down --endpoint films
+"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
+    parser.epilog = EPILOG
     parser.add_argument("--timeout", type=float, default=60.0, metavar="S", help="seconds to wait (default: 60)")
     add_endpoint(parser)
 

@@ -6,7 +6,7 @@ import json
 import ssl
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -42,7 +42,7 @@ class Door:
     """
 
     url: SplitResult
-    key: str
+    key: str = field(repr=False)
     authority: Path | None = None
 
 
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     """Ask, and show what comes.
 
     Raises:
-        EndpointError: the endpoint answers with an error, or not at all.
+        EndpointError: the endpoint answers with an error, or with something else than texts' labels, or not at all.
         KeysError: the key cannot be read.
     """
     body, door = request_body(args.text, args.file), _door(args)
@@ -74,7 +74,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         sys.stdout.write(answer if answer.endswith("\n") else f"{answer}\n")
     else:
-        Console(highlight=False).print(table(json.loads(answer), deployment))
+        # A text is shown as it is: brackets and colons in it are no markup.
+        Console(highlight=False, markup=False, emoji=False).print(table(_read(answer, door), deployment))
     return 0
 
 
@@ -116,6 +117,9 @@ def post(door: Door, body: bytes, deployment: str | None) -> tuple[int, str, str
         connection.request("POST", f"{door.url.path.rstrip('/')}/predict", body, headers)
         response = connection.getresponse()
         return response.status, response.headers.get(TARGET_HEADER, ""), response.read().decode(errors="replace")
+    except ssl.SSLCertVerificationError as error:
+        remedy = "say with --ca who signed its certificate"
+        raise EndpointError(f"{door.url.geturl()}: {error.verify_message}: {remedy}") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise EndpointError(f"{door.url.geturl()} does not answer: {error}: is it up?") from error
     finally:
@@ -129,6 +133,16 @@ def error_text(answer: str) -> str:
         return f"{said['error']} ({said['code']})"
     except (ValueError, KeyError, TypeError):
         return answer.strip()[:500] or "without a word"
+
+
+def _read(answer: str, door: Door) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(answer)
+        list(rows(content))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        what = f"{door.url.geturl()} answers something else than texts with their labels and scores"
+        raise EndpointError(f"{what}: see it with --json") from error
+    return content
 
 
 def table(answer: Mapping[str, Any], deployment: str) -> Table:

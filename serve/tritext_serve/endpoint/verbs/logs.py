@@ -1,6 +1,7 @@
 """``tritext endpoint logs``: what the supervisor, a deployment's Tritons, the edge or its access log have said."""
 
 import argparse
+import os
 import sys
 import time
 from collections import deque
@@ -12,12 +13,18 @@ from tritext_serve.endpoint.verbs.shared import add_endpoint, chosen
 from tritext_serve.errors import EndpointError
 
 HELP = "print a log: the supervisor's, a deployment's, edge or access"
+EPILOG = """\
+example:
+  tritext endpoint logs blue --lines 100
+  tritext endpoint logs access --follow
+"""
 POLL_SECONDS = 0.2
 OWN = ("supervisor", "edge", "access")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
+    parser.epilog = EPILOG
     parser.add_argument("which", nargs="?", default="supervisor", metavar="DEPLOYMENT|edge|access|supervisor")
     parser.add_argument("-n", "--lines", type=int, default=50, metavar="N", help="so many of the last (default: 50)")
     parser.add_argument("-f", "--follow", action="store_true", help="go on with what comes, until Ctrl-C")
@@ -68,15 +75,22 @@ def follow(files: list[Path], run: rundir.RunDirectory) -> Iterator[tuple[Path, 
     places = {path: path.stat().st_size for path in files}
     while rundir.is_running(run):
         for path, place in places.items():
-            if not path.is_file():
-                continue
-            begin = place if path.stat().st_size >= place else 0
-            with path.open(encoding="utf-8", errors="replace") as file:
-                file.seek(begin)
-                lines = file.readlines()
-                places[path] = file.tell()
+            lines, places[path] = more(path, place)
             yield from ((path, line) for line in lines)
         time.sleep(POLL_SECONDS)
+
+
+def more(path: Path, place: int) -> tuple[list[str], int]:
+    """Read the whole lines behind a place of a file, which may be gone or begun anew, and the place behind them."""
+    try:
+        with path.open("rb") as file:
+            begin = place if os.fstat(file.fileno()).st_size >= place else 0
+            file.seek(begin)
+            content = file.read()
+    except FileNotFoundError:
+        return [], place
+    whole = content[: content.rfind(b"\n") + 1]
+    return [f"{line}\n" for line in whole.decode(errors="replace").split("\n")[:-1]], begin + len(whole)
 
 
 def _named(path: Path, line: str, files: list[Path]) -> str:

@@ -7,10 +7,16 @@ from tritext_serve.endpoint import control
 from tritext_serve.endpoint.verbs.shared import add_endpoint, chosen, share
 
 HELP = "copy live requests to a deployment: green=10, or off"
+EPILOG = """\
+example:
+  tritext endpoint mirror green=10
+  tritext endpoint mirror off
+"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
+    parser.epilog = EPILOG
     parser.add_argument("share", type=_share, metavar="DEPLOYMENT=PERCENT|off", help="50 per cent at most")
     add_endpoint(parser)
 

@@ -14,6 +14,11 @@ from tritext_serve.endpoint.verbs.shared import add_endpoint, chosen
 from tritext_serve.endpoint.verdict.report import verdict_markdown
 
 HELP = "show deployments, traffic, restarts and why"
+EPILOG = """\
+example:
+  tritext endpoint show
+  tritext endpoint show --json
+"""
 # Where nobody looks at the width, nothing is broken into lines.
 PIPE_WIDTH = 200
 COLUMNS = ("deployment", "state", "traffic", "mirror", "restarts", "memory", "models", "why it last failed")
@@ -21,6 +26,7 @@ COLUMNS = ("deployment", "state", "traffic", "mirror", "restarts", "memory", "mo
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
+    parser.epilog = EPILOG
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     parser.add_argument("--verdict", action="store_true", help="how far a candidate's labels agree with the live ones")
     add_endpoint(parser)
@@ -36,8 +42,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json or args.verdict:
         sys.stdout.write(json.dumps(state, indent=2) + "\n" if args.json else verdict_markdown(state))
         return 0
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
-    console.print(heading(state, time.time()), markup=False)
+    console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    console.print(heading(state, time.time()))
     console.print(table(state))
     return 0
 

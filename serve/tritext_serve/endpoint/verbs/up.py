@@ -14,7 +14,7 @@ from tritext_serve import processes
 from tritext_serve.commands.serve import instances, positive
 from tritext_serve.endpoint import rundir
 from tritext_serve.endpoint.control import ControlServer
-from tritext_serve.endpoint.edge.model import Listener, Tls
+from tritext_serve.endpoint.edge.model import Limits, Listener, Tls
 from tritext_serve.endpoint.edge.model import Tracing as EdgeTracing
 from tritext_serve.endpoint.files.load import load
 from tritext_serve.endpoint.isolation.asked import refuse_unwalled
@@ -29,6 +29,11 @@ from tritext_serve.server import ServerOptions
 from tritext_serve.tracing import Tracing
 
 HELP = "start an endpoint and stay with it"
+EPILOG = """\
+example:
+  tritext endpoint up endpoint.yml blue.yml green.yml
+  tritext endpoint up endpoint.yml blue.yml --listen 127.0.0.1:9000 --keys ~/.config/tritext/keys.json
+"""
 # Of the machine's memory, where --memory says nothing: two deployments leave a fifth to everybody else.
 MEMORY_SHARE = 0.4
 LOOK_SECONDS = 0.2
@@ -38,6 +43,7 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?", re.IGNORECASE)
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
+    parser.epilog = EPILOG
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="endpoint, deployments, network")
     parser.add_argument(
         "--listen", type=_address, default=("127.0.0.1", 8080), metavar="ADDRESS:PORT",
@@ -52,6 +58,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keys", type=Path, metavar="FILE", help="where the keys lie and stay (default: made anew)")
     parser.add_argument(
         "--otlp", metavar="URL", help=f"send traces there, http://HOST:4318; the edge to its port {OTLP_GRPC_PORT}"
+    )
+    parser.add_argument(
+        "--rate-limit", type=positive, metavar="N", help="requests a second that a key may ask for (default: no limit)"
     )
     _configure_work(parser)
 
@@ -101,7 +110,7 @@ def _serve(plan: Plan, directory: RunDirectory) -> int:
         supervisor.start(say)
         control = ControlServer(directory.control, Handlers(supervisor))
         try:
-            sys.stdout.write(announcement(supervisor.snapshot(), plan.keys_file, own_command()))
+            sys.stdout.write(announcement(supervisor.snapshot(), plan.keys_file, directory.header, own_command()))
             sys.stdout.flush()
             while not stopping.wait(LOOK_SECONDS):
                 supervisor.watch_edge()
@@ -116,16 +125,16 @@ def _serve(plan: Plan, directory: RunDirectory) -> int:
     return 0
 
 
-def announcement(state: dict[str, Any], keys_file: Path, command: str) -> str:
+def announcement(state: dict[str, Any], keys_file: Path, header: Path, command: str) -> str:
     """Say what is served, where, and what to type next.
 
     Args:
         state: A supervisor's snapshot.
         keys_file: Where the keys lie.
+        header: Where the header lies that clients send.
         command: How `tritext` is called.
     """
     name, url = state["name"], state["urls"][0]
-    key = f"{command} endpoint keys primary --endpoint {shlex.quote(name)}"
     rows = [("endpoint", name), *(("url", each) for each in state["urls"])]
     for each in state["deployments"]:
         models = ", ".join(f"{model} (version {', '.join(v)})" for model, v in each["models"].items())
@@ -135,7 +144,7 @@ def announcement(state: dict[str, Any], keys_file: Path, command: str) -> str:
     request = """-H "Content-Type: application/json" -d '{"text": "What a lovely film."}'"""
     rows += [
         ("keys", str(keys_file)),
-        ("try", f'{curl} {url}/predict -H "Authorization: Bearer $({key})" {request}'),
+        ("try", f"{curl} {url}/predict -H @{shlex.quote(str(header))} {request}"),
         ("stop", f"Ctrl-C, or kill {state['pid']}, or {command} endpoint down"),
     ]
     width = max(len(label) for label, _ in rows) + 2
@@ -157,6 +166,7 @@ def _plan(
             allow_uncertified=args.allow_uncertified,
             tracing=traces,
         ),
+        limits=Limits(requests_per_second=args.rate_limit),
         tracing=EdgeTracing(traces.host, OTLP_GRPC_PORT) if traces else None,
         memory_bytes=args.memory or int(processes.machine_memory() * MEMORY_SHARE),
         isolate=not args.no_control_groups,
@@ -203,6 +213,7 @@ def _address(text: str) -> tuple[str, int]:
 def _size(text: str) -> int:
     """Read a size such as ``2G``, in bytes."""
     found = _SIZE.fullmatch(text)
-    if found is None:
+    size = int(float(found[1]) * 1024 ** " KMGT".index(found[2].upper() or " ")) if found is not None else 0
+    if size < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size, such as 2G or 800M")
-    return int(float(found[1]) * 1024 ** " KMGT".index(found[2].upper() or " "))
+    return size

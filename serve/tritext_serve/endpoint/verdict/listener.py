@@ -124,6 +124,6 @@ class Listener:
     def _hear(self, deployment: str, datagram: bytes) -> None:
         try:
             self._take(deployment, unpack(datagram))
-        except ValueError as error:
+        except Exception as error:  # whatever a front tells, the thread that hears all of them must outlive it
             self.malformed += 1
             _LOG.warning("the fronts of %s tell what cannot be read: %s", deployment, error)

@@ -13,7 +13,6 @@ from tests.serve.endpoint.edges import RunningEdge
 
 pytestmark = pytest.mark.e2e
 Code = grpc.StatusCode
-LIES = b"\xff\0\0\0a"  # a text that is longer than its tensor
 
 
 @pytest.fixture
@@ -65,44 +64,6 @@ def test_refusals(
     asked = {"model_name": "sentiment", "inputs": tensor(), "headers": headers} | more
     assert code_of(lambda: client.infer(**asked)) is code
     assert client.infer("sentiment", tensor(), headers=edge_endpoint.headers).as_numpy("score") is not None
-
-
-def field(number: int, value: bytes) -> bytes:
-    """A field of a message, by its length."""
-    return bytes((number << 3 | 2, len(value))) + value
-
-
-def text_input(hidden: bytes = b"") -> bytes:
-    """The input of one text, with something hidden before its datatype."""
-    return field(5, field(1, b"text") + hidden + field(2, b"BYTES") + field(3, b"\1\1"))
-
-
-FIXED_INPUT, FIXED_RAW, FIXED_SHAPE, GROUP = b"\x2d\0\0\0\0", b"\x3d\0\0\0\0", b"\x1d\0\0\0\0", b"\x7b\x7c"
-
-
-@pytest.mark.parametrize(
-    "tensors",
-    [
-        text_input() + field(7, LIES),
-        text_input(GROUP) + field(7, LIES),
-        text_input(FIXED_SHAPE) + field(7, b""),
-        FIXED_INPUT + text_input() + field(7, LIES) + FIXED_RAW,
-    ],
-    ids=["plain", "group", "fixed shape", "fixed input and tensor"],
-)
-def test_nothing_hides_a_tensor_that_lies_from_the_edge(edge_endpoint: RunningEdge, tensors: bytes) -> None:
-    """Fields of another wire type are unknown to Triton, and must not make the edge read something else than it."""
-    counter = "cluster.blue_grpc.upstream_rq_total"
-    before = edge_endpoint.envoy.stats(counter)
-    with grpc.insecure_channel(edge_endpoint.grpc) as channel:
-        call = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
-        metadata = tuple(edge_endpoint.headers.items())
-        with pytest.raises(grpc.RpcError) as caught:
-            call(field(1, b"sentiment") + tensors, metadata=metadata, timeout=30)
-        assert caught.value.code() is Code.INVALID_ARGUMENT
-        assert edge_endpoint.envoy.stats(counter) == before
-        call(field(1, b"sentiment") + text_input() + field(7, b"\1\0\0\0a"), metadata=metadata, timeout=30)
-    assert edge_endpoint.envoy.stats(counter) != before
 
 
 def test_only_inference_health_and_metadata_are_there(

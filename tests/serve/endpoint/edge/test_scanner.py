@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import grpc
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -183,3 +184,37 @@ def test_an_escape_hides_no_raw_tensor(pair: Pair) -> None:
         headers = {"inference-header-content-length": str(len(told)), "content-type": "application/octet-stream"}
         answer = pair.client.post("/v2/models/sentiment/infer", content=told + raw, headers=headers)
         assert answer.headers.get("x-error-code", "") == code, told
+
+
+def field(number: int, value: bytes) -> bytes:
+    """A field of a message, by its length."""
+    return bytes((number << 3 | 2, len(value))) + value
+
+
+def text_input(hidden: bytes = b"") -> bytes:
+    """The input of one text, with something hidden before its datatype."""
+    return field(5, field(1, b"text") + hidden + field(2, b"BYTES") + field(3, b"\1\1"))
+
+
+FIXED_INPUT, FIXED_RAW, FIXED_SHAPE, GROUP = b"\x2d\0\0\0\0", b"\x3d\0\0\0\0", b"\x1d\0\0\0\0", b"\x7b\x7c"
+TRUE, LIE = field(7, b"\1\0\0\0a"), field(7, b"\xff\0\0\0a")
+
+
+@pytest.mark.parametrize(
+    ("tensors", "passes"),
+    [
+        (text_input() + TRUE, True),
+        (text_input() + LIE, False),
+        (text_input(GROUP) + LIE, False),
+        (text_input(FIXED_SHAPE) + field(7, b""), False),
+        (FIXED_INPUT + text_input() + LIE + FIXED_RAW, False),
+    ],
+    ids=["true", "plain", "group", "fixed shape", "fixed input and tensor"],
+)
+def test_nothing_hides_a_calls_tensor_that_lies(pair: Pair, tensors: bytes, passes: bool) -> None:
+    """Fields of another wire type are unknown to Triton: the edge must not read something else than it does."""
+    with grpc.insecure_channel(pair.edge.grpc) as channel:
+        call = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
+        with pytest.raises(grpc.RpcError) as caught:  # the small server behind speaks no gRPC
+            call(field(1, b"sentiment") + tensors, metadata=tuple(pair.edge.headers.items()), timeout=30)
+    assert (caught.value.code() is not grpc.StatusCode.INVALID_ARGUMENT) == passes, caught.value.details()

@@ -50,15 +50,17 @@ class Tiny:
         name: What its answers say.
         orders: How it answers; a test may change it.
         asked: What it was asked since the last ``clear``.
+        most: How many requests it has held at once since then.
     """
 
     name: str
     orders: Orders = field(default_factory=Orders)
     asked: list[Asked] = field(default_factory=list)
+    most: int = 0
 
     def __post_init__(self) -> None:
         """Take a port and answer."""
-        tiny = self
+        tiny, held, lock = self, set[object](), threading.Lock()
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -69,7 +71,11 @@ class Tiny:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 tiny.asked.append(Asked(self.command, self.path, headers, body))
                 orders = tiny.orders
+                with lock:
+                    held.add(self)
+                    tiny.most = max(tiny.most, len(held))
                 time.sleep(orders.seconds)
+                held.discard(self)
                 if orders.hang_up:
                     self.close_connection = True
                     return
@@ -106,6 +112,7 @@ class Tiny:
         """Forget, and answer as at first."""
         self.orders = Orders()
         self.asked.clear()
+        self.most = 0
 
     def close(self) -> None:
         """Stop."""

@@ -71,13 +71,22 @@ def test_what_azure_knows_and_nothing_here_needs_is_noted_by_line(tmp_path: Path
         "environment_variables: {LD_PRELOAD: evil.so}",
         "code_configuration: {code: src}",
         "app_insights_enabled: on",
+        "liveness_probe: {period: 10}",
+        "readiness_probe: {period: 60}",
     )
     path = write(tmp_path / "green.yml", text.replace("path: repository", f"path: {GOOD / 'repository'}"), *more)
     notes = load([*good_files()[:2], path], fronts).notes
     assert [note.split(": ")[1] for note in notes if note.startswith(str(path))] == [
-        "environment_variables.LD_PRELOAD", "code_configuration", "app_insights_enabled",
+        "environment_variables.LD_PRELOAD", "code_configuration", "app_insights_enabled", "readiness_probe",
     ]  # fmt: skip
     assert f"{path}:9: environment_variables.LD_PRELOAD: ignored: no process gets a variable from a file" in notes
+
+
+def test_a_hexadecimal_number_of_any_length_is_told_and_not_written_out(tmp_path: Path) -> None:
+    text = (GOOD / "green.yml").read_text(encoding="utf-8").replace("path: repository", f"path: {GOOD / 'repository'}")
+    path = write(tmp_path / "green.yml", text, "instance_count: 0x" + "f" * 6000)
+    (said,) = problems(*good_files()[:2], path)
+    assert "instance_count: is a number of thousands of digits: write a whole number" in said
 
 
 def test_an_endpoint_without_traffic_is_noted(tmp_path: Path) -> None:

@@ -1,6 +1,9 @@
 """Where the edge and Prometheus ask."""
 
+import http.client
 import json
+import socket
+import struct
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -70,6 +73,30 @@ def test_the_number_may_come_as_the_host(server: HealthServer) -> None:
 )
 def test_whom_it_does_not_know_is_404(server: HealthServer, path: str) -> None:
     assert get(server, path)[0] == 404
+
+
+def test_who_hangs_up_or_meets_a_mistake_prints_nothing(
+    server: HealthServer, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_connection((server.host, server.port)) as asking:
+        asking.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, not an end
+        asking.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n")
+    broken = HealthServer(lambda name, number: None, lambda: bytes(1 // 0))
+    with pytest.raises(http.client.RemoteDisconnected):
+        get(broken, "/metrics")
+    assert get(broken, "/health")[0] == 200
+    broken.close()
+    assert capsys.readouterr().err == ""
+    assert "failed: ZeroDivisionError" in caplog.text
+
+
+def test_what_may_fail_is_counted_from_nought(metrics: Metrics) -> None:
+    """Prometheus sees no increase in the first sample of a series, and the first wrong answer is an alert."""
+    metrics.expect("red")
+    lines = metrics.text().decode().splitlines()
+    for reason in ("wrong_answer", "oom", "hung", "died"):
+        assert f'tritext_canary_failures_total{{deployment="red",reason="{reason}"}} 0.0' in lines
+        assert f'tritext_restarts_total{{deployment="red",reason="{reason}"}} 0.0' in lines
 
 
 def test_metrics_say_how_it_stands_and_what_has_happened(server: HealthServer, metrics: Metrics) -> None:

@@ -128,6 +128,19 @@ def test_an_error_is_said_and_fails(asked: Asked, key_file: Path, answer: bytes,
         run(asked, key_file, "--text", "a")
 
 
+def test_a_text_of_markup_is_shown_as_it_is(asked: Asked, key_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked.answer = json.dumps(ONE | {"text": "[/b] [red]no :heart:"}).encode()
+    assert run(asked, key_file, "--text", "a") == 0
+    assert "[/b] [red]no :heart:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("answer", [b"fine", b"[]", b"{}", b'{"text": ["a", "b"], "label": "c", "score": 1}'])
+def test_an_answer_of_another_kind_is_said(asked: Asked, key_file: Path, answer: bytes) -> None:
+    asked.answer = answer
+    with pytest.raises(EndpointError, match="answers something else than texts with their labels and scores: see it"):
+        run(asked, key_file, "--text", "a")
+
+
 def test_a_redirect_does_not_carry_the_key_away(asked: Asked, key_file: Path) -> None:
     asked.status, asked.headers = 307, {"location": f"{asked.url}/elsewhere"}
     with pytest.raises(EndpointError, match="answers 307"):

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tritext_serve.commands import endpoint
+from tritext_serve.commands.endpoint import VERBS
 from tritext_serve.endpoint.verbs import logs, mirror, traffic, up
 from tritext_serve.errors import EndpointError, EndpointFileError
 
@@ -35,27 +37,32 @@ def parse(module: Any, *words: str) -> argparse.Namespace:
 
 
 def test_the_announcement_names_what_a_user_needs_and_no_key() -> None:
-    assert up.announcement(STATE, Path("/run/films/keys.json"), "tritext") == (
+    assert up.announcement(STATE, Path("/run/films/keys.json"), Path("/run/films/authorization"), "tritext") == (
         "endpoint  films\n"
         "url       http://127.0.0.1:8080\n"
         "url       http://192.0.2.1:80\n"
         "blue       90 %   sentiment (version 2), 354 MB\n"
         "green      10 %   sentiment (version 1, 2), 0 MB\n"
         "keys      /run/films/keys.json\n"
-        'try       curl http://127.0.0.1:8080/predict -H "Authorization: Bearer $(tritext endpoint keys primary '
-        '--endpoint films)" -H "Content-Type: application/json" -d \'{"text": "What a lovely film."}\'\n'
+        "try       curl http://127.0.0.1:8080/predict -H @/run/films/authorization "
+        '-H "Content-Type: application/json" -d \'{"text": "What a lovely film."}\'\n'
         "stop      Ctrl-C, or kill 4711, or tritext endpoint down\n"
     )
 
 
 def test_the_line_to_paste_is_one_command_for_a_shell() -> None:
-    said = up.announcement(STATE | {"urls": ["https://127.0.0.1:8443"]}, Path("k"), "tritext")
+    said = up.announcement(STATE | {"urls": ["https://127.0.0.1:8443"]}, Path("k"), Path("a b"), "tritext")
     line = next(line for line in said.splitlines() if line.startswith("try")).removeprefix("try").strip()
-    assert shlex.split(line)[:3] == ["curl", "--insecure", "https://127.0.0.1:8443/predict"]
+    assert shlex.split(line)[:5] == ["curl", "--insecure", "https://127.0.0.1:8443/predict", "-H", "@a b"]
 
 
 @pytest.mark.parametrize(
-    "words", [["--listen", "8080"], ["--listen", "h:0"], ["--listen", "h:70000"], ["--memory", "much"]]
+    "words",
+    [
+        *(["--listen", address] for address in ("8080", "h:0", "h:70000")),
+        *(["--memory", size] for size in ("much", "0G")),
+        ["--rate-limit", "0"],
+    ],
 )
 def test_what_is_no_address_and_no_size_is_refused(words: list[str]) -> None:
     with pytest.raises((argparse.ArgumentError, SystemExit)):
@@ -79,6 +86,31 @@ def test_shares_are_whole_per_cents_by_name() -> None:
     for word in ("blue", "=5", "blue=", "blue=-5", "blue=1.5", "blue=all"):
         with pytest.raises((argparse.ArgumentError, SystemExit)):
             parse(traffic, word)
+
+
+def test_a_deployment_that_is_named_twice_gets_neither_share() -> None:
+    with pytest.raises(EndpointError, match="blue: named twice: give each deployment one share"):
+        traffic.run(parse(traffic, "blue=100", "green=0", "blue=0"))
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_help_of_every_verb_has_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    endpoint.configure(parser)
+    with pytest.raises(SystemExit):
+        parser.parse_args([verb, "--help"])
+    assert f"example:\n  tritext endpoint {verb}" in capsys.readouterr().out
+
+
+def test_a_log_is_followed_line_by_line_also_when_it_is_begun_anew_or_gone(tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    assert logs.more(log, 7) == ([], 7)
+    log.write_bytes(b"one\ntw")
+    assert logs.more(log, 0) == (["one\n"], 4)
+    log.write_bytes(b"one\ntwo\n\xff\n")
+    assert logs.more(log, 4) == (["two\n", "\ufffd\n"], 10)
+    log.write_bytes(b"new\n")
+    assert logs.more(log, 10) == (["new\n"], 4)
 
 
 def test_logs_of_a_deployment_are_those_of_all_its_instances(tmp_path: Path) -> None:

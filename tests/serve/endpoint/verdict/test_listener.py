@@ -142,6 +142,25 @@ def test_what_is_no_datagram_is_counted_and_changes_nothing(tmp_path: Path) -> N
     assert (heard[0][0], heard[0][1].model) == ("blue", "m")
 
 
+def test_the_thread_outlives_whatever_is_made_of_a_datagram(tmp_path: Path) -> None:
+    heard: list[str] = []
+
+    def take(deployment: str, told: Told) -> None:
+        heard.append(told.model)
+        if told.model == "bad":
+            raise KeyError(told.model)
+
+    listener = Listener(tmp_path / "w", take)
+    listener.listen(["blue"])
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as speaker:
+        speaker.connect(str(tmp_path / "w" / "blue.sock"))
+        for model in ("bad", "good"):
+            speaker.send(pack_header(model, 1, LABELS))
+    wait_for(lambda: heard == ["bad", "good"])
+    listener.close()
+    assert listener.malformed == 1
+
+
 def test_a_folder_too_deep_for_a_socket_is_named(tmp_path: Path) -> None:
     listener = Listener(tmp_path / ("x" * 100), lambda *_: None)
     with pytest.raises(WitnessError, match="longer than a socket's path may be"):
