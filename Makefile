@@ -31,7 +31,7 @@ compose: $(VENV)/.demo $(CORPUS)  ## export, then the containers: Triton, Envoys
 
 test: $(VENV)/.dev $(CORPUS)  ## check, then every test
 	$(MAKE) check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --durations=25 --durations-min=5
 
 check: $(VENV)/.dev  ## format, lint, types, imports, docs, changelog: the one gate
 	$(BIN)/ruff format --check
