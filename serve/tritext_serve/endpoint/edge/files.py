@@ -23,12 +23,20 @@ def write(directory: Path, files: Mapping[str, str]) -> list[str]:
     return changed
 
 
-def replace(path: Path, text: str) -> None:
-    """Put a file in its place in one step, which Envoy's watch sees as one change."""
+def replace(path: Path, text: str, owner: tuple[int, int] | None = None) -> None:
+    """Put a file in its place in one step, which Envoy's watch sees as one change.
+
+    Args:
+        path: Where it is to stand.
+        text: What is to stand in it.
+        owner: Whose it is from the first, by user and group number; this user's where it is None.
+    """
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             os.fchmod(file.fileno(), FILE_MODE)
+            if owner is not None:
+                os.fchown(file.fileno(), *owner)
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

@@ -9,6 +9,7 @@ from types import FrameType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from tritext_serve.commands.serve import positive
 from tritext_serve.endpoint import control
 from tritext_serve.endpoint.rundir import RunDirectory
 from tritext_serve.endpoint.verbs.shared import add_endpoint, chosen
@@ -57,7 +58,7 @@ def _configure_bar(parser: argparse.ArgumentParser) -> None:
         help="of the compared texts that may get another label (default: 0.5%%)",
     )  # fmt: skip
     parser.add_argument(
-        "--min-compared", type=_count, default=_BAR.compared, metavar="N",
+        "--min-compared", type=positive, default=_BAR.compared, metavar="N",
         help=f"different texts that must have been compared (default: {_BAR.compared})",
     )  # fmt: skip
     parser.add_argument(
@@ -69,7 +70,7 @@ def _configure_bar(parser: argparse.ArgumentParser) -> None:
         help=f"its 99th percentile by the live one's (default: {_BAR.p99_ratio:g})",
     )  # fmt: skip
     parser.add_argument(
-        "--min-requests", type=_count, default=_BAR.requests, metavar="N",
+        "--min-requests", type=positive, default=_BAR.requests, metavar="N",
         help=f"answers that must have been seen before each next step (default: {_BAR.requests})",
     )  # fmt: skip
 
@@ -213,10 +214,3 @@ def _seconds(text: str) -> float:
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r}: write a number above 0")
     return number
-
-
-def _count(text: str) -> int:
-    """Read a whole number of 1 or more."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
-    return int(text)

@@ -135,7 +135,7 @@ def _write(folder: Path, texts: Mapping[str, str], owner: tuple[int, int] | None
             os.chown(folder, *owner)
         for name, text in sorted(texts.items(), key=lambda item: item[0] == "lds.json"):  # listeners name the others
             if files.read(folder / name) != text:
-                _replace(folder / name, text, owner)
+                files.replace(folder / name, text, owner)
     except OSError as error:
         raise IsolationError(f"{folder}: {error.strerror}: choose another with --output") from error
 
@@ -145,20 +145,6 @@ def _make(folder: Path) -> None:
         folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     except OSError as error:
         raise IsolationError(f"{folder}: {error.strerror}: choose another with --output") from error
-
-
-def _replace(path: Path, text: str, owner: tuple[int, int] | None) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            if owner is not None:
-                os.fchown(file.fileno(), *owner)
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _usual_owner() -> tuple[int, int]:
