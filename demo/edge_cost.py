@@ -2,9 +2,10 @@
 
 ::
 
-    python demo/edge_cost.py MODEL_REPOSITORY TEXTS      # some two minutes; TEXTS has a text in a line's first column
+    python demo/edge_cost.py MODEL_REPOSITORY TEXTS              # five minutes; a text in a line's first column
+    python demo/edge_cost.py MODEL_REPOSITORY TEXTS --clients 4  # four at once, in place of one and then sixteen
 
-CPU is user and system time of the servers' processes, Envoy's and Triton's together, health checks included. One client
+CPU is user and system time of the servers' processes, Envoy's and Triton's together, health checks included. A client
 asks one request after the other, over one connection. Rounds alternate, so that what else the machine does meets both.
 """
 
@@ -15,7 +16,9 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -32,8 +35,29 @@ from tritext_serve.server import Server, ServerOptions
 
 KEY = "a-key-of-this-measurement-alone-0123456789"
 ROUNDS = 8
+CLIENTS = (1, 16)
 # Texts a request, and requests a round: some seconds of a core's work each.
 SIZES = {1: 150, 32: 12}
+# What a client of many asks at least in a round, so that they meet.
+LEAST = {1: 20, 32: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How much is asked in a round.
+
+    Attributes:
+        texts: Of a request.
+        clients: At once.
+    """
+
+    texts: int
+    clients: int
+
+    @property
+    def requests(self) -> int:
+        """Of one client, one after the other."""
+        return max(LEAST[self.texts], SIZES[self.texts] // self.clients)
 
 
 @dataclass
@@ -44,17 +68,17 @@ class Way:
         name: What the report calls it.
         port: Where it is asked.
         path: What is asked.
-        cpu_ms: CPU milliseconds a text, a round each, by texts a request.
+        cpu_ms: CPU milliseconds a text, a round each, by load.
         edge_ms: Of these the edge's, a request.
-        seconds: Latency of every request, by texts a request.
+        seconds: Latency of every request, by load.
     """
 
     name: str
     port: int
     path: str
-    cpu_ms: dict[int, list[float]] = field(default_factory=lambda: {size: [] for size in SIZES})
-    edge_ms: dict[int, list[float]] = field(default_factory=lambda: {size: [] for size in SIZES})
-    seconds: dict[int, list[float]] = field(default_factory=lambda: {size: [] for size in SIZES})
+    cpu_ms: dict[Load, list[float]] = field(default_factory=lambda: defaultdict(list))
+    edge_ms: dict[Load, list[float]] = field(default_factory=lambda: defaultdict(list))
+    seconds: dict[Load, list[float]] = field(default_factory=lambda: defaultdict(list))
 
 
 class Well(BaseHTTPRequestHandler):
@@ -79,17 +103,32 @@ def main() -> None:
     parser.add_argument("texts", type=Path)
     parser.add_argument("--model", default="sentiment")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument(
+        "--clients",
+        type=int,
+        action="append",
+        metavar="N",
+        help="how many at once; may be given again (default: 1, 16)",
+    )
     args = parser.parse_args()
-    texts = [line.split("\t")[0] for line in args.texts.read_text(encoding="utf-8").splitlines()[:2000]]
+    texts = [line.split("\t")[0] for line in args.texts.read_text(encoding="utf-8").splitlines()]
+    loads = [Load(size, clients) for clients in args.clients or CLIENTS for size in SIZES]
     with running(args.repository, args.model) as (server, envoy, ways):
         for number in range(args.rounds + 1):  # the first round warms up and is forgotten
-            for size, count in SIZES.items():
-                for way in ways if number % 2 else reversed(ways):
-                    run(
-                        way, server, envoy, [texts[(number * 31 + n) % 2000 :][:size] for n in range(count)], number > 0
-                    )
-    for size in SIZES:
-        report(size, *ways)
+            for load in loads:
+                for way in ways if number % 2 else ways[::-1]:
+                    run(way, server, envoy, load, drawn(texts, load, number), keep=number > 0)
+    for load in loads:
+        report(load, *ways)
+
+
+def drawn(texts: Sequence[str], load: Load, number: int) -> list[list[list[str]]]:
+    """Choose what each client asks in a round: for every client, a batch of texts for every request."""
+    own = load.requests * load.clients
+    # No text twice in a round: the front computes texts that are the same once.
+    starts = [(number * own + n) * load.texts % (len(texts) - load.texts) for n in range(own)]
+    batches = [list(texts[start : start + load.texts]) for start in starts]
+    return [batches[client :: load.clients] for client in range(load.clients)]
 
 
 @contextmanager
@@ -114,11 +153,23 @@ def running(repository: Path, model: str) -> Iterator[tuple[Server, Envoy, list[
         yield server, envoy, [direct, Way("with the edge", port, "/predict")]
 
 
-def run(way: Way, server: Server, envoy: Envoy, batches: list[list[str]], keep: bool) -> None:
-    """Ask one way for some batches of texts."""
+def run(way: Way, server: Server, envoy: Envoy, load: Load, asked: list[list[list[str]]], *, keep: bool) -> None:
+    """Ask one way for some batches of texts, all clients at once."""
+    triton, edge = cpu(server.pid), cpu(envoy.pid)
+    with ThreadPoolExecutor(load.clients) as pool:
+        seconds = [each for own in pool.map(lambda batches: ask(way, batches), asked) for each in own]
+    if keep:
+        own = cpu(envoy.pid) - edge if way.path == "/predict" else 0.0
+        way.cpu_ms[load].append(1000 * (cpu(server.pid) - triton + own) / len(seconds) / load.texts)
+        way.edge_ms[load].append(1000 * own / len(seconds))
+        way.seconds[load] += seconds
+
+
+def ask(way: Way, batches: list[list[str]]) -> list[float]:
+    """Ask as one client; seconds of every request."""
     connection = http.client.HTTPConnection("127.0.0.1", way.port, timeout=60)
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {KEY}"}
-    triton, edge, seconds = cpu(server.pid), cpu(envoy.pid), []
+    seconds = []
     for batch in batches:
         body = json.dumps({"text": batch if len(batch) > 1 else batch[0]})
         started = time.perf_counter()
@@ -129,12 +180,7 @@ def run(way: Way, server: Server, envoy: Envoy, batches: list[list[str]], keep: 
         if answer.status != 200:
             raise SystemExit(f"{way.name}: {answer.status}")
     connection.close()
-    size = len(batches[0])
-    if keep:
-        own = cpu(envoy.pid) - edge if way.path == "/predict" else 0.0
-        way.cpu_ms[size].append(1000 * (cpu(server.pid) - triton + own) / len(batches) / size)
-        way.edge_ms[size].append(1000 * own / len(batches))
-        way.seconds[size] += seconds
+    return seconds
 
 
 def cpu(pid: int) -> float:
@@ -142,16 +188,16 @@ def cpu(pid: int) -> float:
     return processes.footprint(pid).cpu_seconds
 
 
-def report(size: int, direct: Way, edge: Way) -> None:
-    """Print what requests of one size cost."""
-    print(f"{size} texts a request, {len(direct.seconds[size])} requests each way:")
+def report(load: Load, direct: Way, edge: Way) -> None:
+    """Print what one load costs."""
+    print(f"{load.clients} clients, {load.texts} texts a request, {len(direct.seconds[load])} requests each way:")
     for way in (direct, edge):
-        ranked = sorted(1000 * second for second in way.seconds[size])
+        ranked = sorted(1000 * second for second in way.seconds[load])
         p50, p99 = statistics.median(ranked), ranked[int(0.99 * (len(ranked) - 1))]
-        each = statistics.median(way.cpu_ms[size])
+        each = statistics.median(way.cpu_ms[load])
         print(f"  {way.name:17} {each:7.3f} CPU-ms a text, p50 {p50:.2f} ms, p99 {p99:.2f} ms")
-    own, all_of_it = statistics.median(edge.edge_ms[size]), statistics.median(edge.cpu_ms[size]) * size
-    least = min(edge.edge_ms[size])
+    own, all_of_it = statistics.median(edge.edge_ms[load]), statistics.median(edge.cpu_ms[load]) * load.texts
+    least = min(edge.edge_ms[load])
     print(f"  Envoy's own       {own:7.3f} CPU-ms a request ({least:.3f} in the best round),", end=" ")
     print(f"{100 * own / (all_of_it - own):.1f} % of Triton's")
 

@@ -159,14 +159,13 @@ def configure(repository: Path, name: str) -> None:
     Every text is computed, also one that stands in a batch twice: there are fewer texts than there are requests.
     """
     for model in (name, classifier_name(name)):
-        config = text_format.Parse(
-            (repository / model / "configs" / f"{GPU}.pbtxt").read_text(encoding="utf-8"),
-            model_config_pb2.ModelConfig(),
-        )
+        own = repository / model / "configs" / f"{GPU}.pbtxt"
+        config = text_format.Parse(own.read_text(encoding="utf-8"), model_config_pb2.ModelConfig())
         config.ClearField("model_metrics")  # newer than the embedded server
         if model == name:
             config.parameters["deduplicate"].string_value = "false"
-        (repository / model / "config.pbtxt").write_text(text_format.MessageToString(config), encoding="utf-8")
+        for file in (own, repository / model / "config.pbtxt"):  # for `--device cuda`, and to try all this on a CPU
+            file.write_text(text_format.MessageToString(config), encoding="utf-8")
 
 
 def sentences(words: Sequence[str], tokens: int, count: int, seed: int) -> list[str]:

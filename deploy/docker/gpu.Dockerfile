@@ -9,9 +9,10 @@ FROM ${BUILD_IMAGE} AS build
 WORKDIR /src
 COPY . .
 # Without dependencies: numpy is in Triton's image, and the front needs nothing else but the tokenizer. What the start
-# script asks of the repository needs protobuf and, of tritonclient, Triton's own description of a configuration.
+# script asks of the repository needs protobuf and, of tritonclient, Triton's own description of a configuration; the
+# watcher needs psutil and prometheus-client.
 RUN python3 -m pip install --no-cache-dir --no-deps --target /opt/tritext/packages -c constraints.txt \
-        protobuf tokenizers tritonclient . \
+        prometheus-client protobuf psutil tokenizers tritonclient . \
     && chmod 0755 deploy/docker/start-triton.sh
 
 FROM ${TRITON_IMAGE}
@@ -27,7 +28,7 @@ RUN install -d -o 1000 -g 1000 /var/cache/tritext
 WORKDIR /tmp
 # The image's own user triton-server, by number, so that Kubernetes can see that it is not root.
 USER 1000:1000
-EXPOSE 8000 8001 8002
+EXPOSE 8000 8001 8002 8003
 STOPSIGNAL SIGTERM
-# The image's entry point stays: it checks the driver, then runs this.
-CMD ["/opt/tritext/start-triton.sh"]
+# The image's entry point stays: it checks the driver, then becomes this, which starts the script and watches Triton.
+CMD ["python3", "-P", "-m", "tritext_serve.endpoint.watch.image", "--", "/opt/tritext/start-triton.sh"]

@@ -30,7 +30,7 @@ exec tritonserver \
     --disable-auto-complete-config \
     --strict-readiness=true \
     --exit-on-error=true \
-    --exit-timeout-secs=20 \
+    --exit-timeout-secs=5 \
     --http-address=0.0.0.0 \
     --grpc-address=0.0.0.0 \
     --metrics-address=0.0.0.0 \

@@ -5,7 +5,7 @@ nobody but this machine (docs/adr/0003-embedded-triton.md).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 # The APIs that change or reveal the server; the four that are left are health, metadata, inference and metrics.
@@ -22,16 +22,20 @@ class Address:
         http: Port of the KServe v2 HTTP API.
         grpc: Port of the KServe v2 gRPC API.
         metrics: Port of Prometheus metrics.
+        reached: The host under which it is known here, where that is another; it may be in a network of its own.
     """
 
     host: str = "127.0.0.1"
     http: int = 8000
     grpc: int = 8001
     metrics: int = 8002
+    reached: str = field(default="", kw_only=True)
 
     @property
     def reachable_host(self) -> str:
         """The host that a client on this machine uses."""
+        if self.reached:
+            return self.reached
         if self.host == "0.0.0.0":  # noqa: S104  # compared, not bound
             return "127.0.0.1"
         return f"[{self.host}]" if ":" in self.host else self.host
@@ -75,3 +79,13 @@ def triton_flags(
         "--allow-gpu-metrics=false",
         f"--log-verbose={int(verbose)}",
     ]
+
+
+def region_flags(prefix: str) -> Sequence[str]:
+    """Say how the names of the server's shared-memory regions begin: they are found by it when nobody lives who knows.
+
+    Args:
+        prefix: What no other server's regions begin with.
+    """
+    # The python backend's setting is that of every backend which is written in Python; their own have no effect.
+    return [f"--backend-config=python,shm-region-prefix-name={prefix}"]

@@ -10,7 +10,7 @@ from tritext_serve.errors import RepositoryError
 from tritext_serve.sizing import Sizing
 
 FRONT_BACKEND, ENGINE_BACKEND = "tritext", "onnxruntime"
-MODEL_FILE = "model.onnx"
+MODEL_FILE, CONFIG_FILE = "model.onnx", "config.pbtxt"
 # What the launcher alone may say, by a front's or a classifier's parameters; a repository's own word is dropped.
 ENGINE_DIRECTORY, LANES, DEVICE, WITNESS = "engine_directory", "lanes", "device", "witness"
 MAX_QUEUE = "max_queue"
@@ -19,38 +19,39 @@ STAGED_PARAMETERS = (ENGINE_DIRECTORY, LANES, DEVICE, WITNESS)
 _FORBIDDEN_PARAMETERS = ("EXECUTION_ENV_PATH", "TRITON_BATCH_STRATEGY_PATH")
 
 
-def parse(text: str, name: str) -> model_config_pb2.ModelConfig:
+def parse(text: str, name: str, file: str = CONFIG_FILE) -> model_config_pb2.ModelConfig:
     """Parse one model's configuration.
 
     Args:
-        text: Contents of ``config.pbtxt``.
+        text: Contents of ``config.pbtxt``, or of a configuration beside it.
         name: The model's folder, for messages.
+        file: The configuration's path in it, for messages.
 
     Raises:
         RepositoryError: it does not parse, or asks for what must not be served here.
     """
-    config = model_config_pb2.ModelConfig()
+    config, where = model_config_pb2.ModelConfig(), f"{name}/{file}"
     try:
         text_format.Parse(text, config)
     except text_format.ParseError as error:
-        raise RepositoryError(f"{name}/config.pbtxt: {error}") from error
+        raise RepositoryError(f"{where}: {error}") from error
     if config.backend not in (FRONT_BACKEND, ENGINE_BACKEND):
         raise RepositoryError(
-            f"{name}/config.pbtxt: backend {config.backend or config.platform!r}; the embedded server has "
+            f"{where}: backend {config.backend or config.platform!r}; the embedded server has "
             f"{FRONT_BACKEND!r} and {ENGINE_BACKEND!r}: serve this model with the Triton image"
         )
     forbidden = [key for key in _FORBIDDEN_PARAMETERS if key in config.parameters]
     if forbidden or config.model_operations.op_library_filename:
         what = forbidden[0] if forbidden else "model_operations"
-        raise RepositoryError(f"{name}/config.pbtxt: {what} loads code from the repository, which is refused")
-    for file in _data_files(config):
-        if Path(file).name != file:
-            raise RepositoryError(f"{name}/config.pbtxt: {file!r} is not in the model's own folder: export it again")
-    _refuse_another_file(config, name)
+        raise RepositoryError(f"{where}: {what} loads code from the repository, which is refused")
+    for data in _data_files(config):
+        if Path(data).name != data:
+            raise RepositoryError(f"{where}: {data!r} is not in the model's own folder: export it again")
+    _refuse_another_file(config, where)
     return config
 
 
-def _refuse_another_file(config: model_config_pb2.ModelConfig, name: str) -> None:
+def _refuse_another_file(config: model_config_pb2.ModelConfig, where: str) -> None:
     """Only ``model.onnx`` is certified, so no other file of the folder may be loaded in its place."""
     if config.backend != ENGINE_BACKEND:
         return
@@ -58,7 +59,7 @@ def _refuse_another_file(config: model_config_pb2.ModelConfig, name: str) -> Non
     others += [config.default_model_filename] if config.default_model_filename not in ("", MODEL_FILE) else []
     if others:
         raise RepositoryError(
-            f"{name}/config.pbtxt: {others[0]!r} instead of {MODEL_FILE}, which alone is certified: "
+            f"{where}: {others[0]!r} instead of {MODEL_FILE}, which alone is certified: "
             "take out default_model_filename and cc_model_filenames"
         )
 
@@ -99,7 +100,27 @@ def resize(
     if resized.backend == FRONT_BACKEND:
         # The front's own queue is the bounded one: with limits here, Triton 24.10 forgets requests for half a second.
         resized.dynamic_batching.ClearField("default_queue_policy")
+    resized.ClearField("model_metrics")  # of configurations for newer servers than this one
     return resized
+
+
+def gpu_sizing(
+    config: model_config_pb2.ModelConfig, classifier: model_config_pb2.ModelConfig, inside: bool
+) -> Sizing | None:
+    """Say how many processes and lanes a repository asks for on a GPU; nothing where it says nothing of one.
+
+    Args:
+        config: A model's configuration.
+        classifier: The one of the classifier behind it, or its own.
+        inside: Whether it runs that classifier itself, as many sub-batches at once as there would be instances.
+    """
+    if not any(group.kind == model_config_pb2.ModelInstanceGroup.KIND_GPU for group in classifier.instance_group):
+        return None
+    return Sizing(_count(config), _count(classifier) if inside else 1)
+
+
+def _count(config: model_config_pb2.ModelConfig) -> int:
+    return max(1, int(sum(group.count for group in config.instance_group)))
 
 
 def own_queue(config: model_config_pb2.ModelConfig) -> int:

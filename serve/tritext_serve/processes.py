@@ -11,8 +11,8 @@ from pathlib import Path
 
 import psutil
 
-_SHARED_MEMORY = "/dev/shm/"  # noqa: S108  # where the kernel shows POSIX shared memory
 POLL_SECONDS = 0.02
+_ESTABLISHED = "01"  # in the kernel's tables
 STUB = "triton_python_backend_stub"
 _PR_SET_CHILD_SUBREAPER = 36
 _BIND = """
@@ -110,12 +110,16 @@ def stubs(leader: int) -> list[Stub]:
 
 
 def connected(pid: int, ports: Collection[int]) -> bool:
-    """Whether a server has open connections on any of its ports."""
-    try:
-        connections = psutil.Process(pid).net_connections("tcp")
-    except psutil.NoSuchProcess:
-        return False
-    return any(c.status == psutil.CONN_ESTABLISHED and c.laddr.port in ports for c in connections if c.laddr)
+    """Whether a server has open connections on any of its ports, in whatever network it is."""
+    for table in ("tcp", "tcp6"):
+        try:
+            lines = Path(f"/proc/{pid}/net/{table}").read_text(encoding="ascii").splitlines()[1:]
+        except OSError:  # it is gone, or there is no version 6
+            continue
+        for _, local, _, state, *_ in map(str.split, lines):
+            if state == _ESTABLISHED and int(local.rpartition(":")[2], 16) in ports:
+                return True
+    return False
 
 
 def footprint(pid: int) -> Footprint:
@@ -136,19 +140,6 @@ def footprint(pid: int) -> Footprint:
 def machine_memory() -> int:
     """Count the bytes of this machine's memory."""
     return int(psutil.virtual_memory().total)
-
-
-def shared_memory(processes: Iterable[psutil.Process]) -> set[Path]:
-    """Find the shared-memory regions that processes have mapped."""
-    regions = set()
-    for process in processes:
-        try:
-            maps = Path(f"/proc/{process.pid}/maps").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            continue
-        names = (line.split(maxsplit=5)[5] for line in maps.splitlines() if _SHARED_MEMORY in line)
-        regions |= {Path(name) for name in names if name.startswith(_SHARED_MEMORY) and not name.endswith("(deleted)")}
-    return regions
 
 
 def end(processes: Iterable[psutil.Process], timeout: float) -> None:
@@ -194,6 +185,16 @@ def reap(leader: int) -> None:
         with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError, ChildProcessError):
             if child.pid != leader and os.getsid(child.pid) == leader:
                 os.waitpid(child.pid, os.WNOHANG)
+
+
+def ended_children() -> set[int]:
+    """List this process's children that have ended and that nobody has waited for."""
+    ended = set()
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if child.status() == psutil.STATUS_ZOMBIE:
+                ended.add(child.pid)
+    return ended
 
 
 def bound_to_parent(command: Sequence[str]) -> list[str]:

@@ -84,7 +84,8 @@ class Model:
 
 
 def _read_default(text: str, path: str) -> model_config_pb2.ModelConfig:
-    return parse(text, path.partition("/")[0])
+    name, _, file = path.partition("/")
+    return parse(text, name, file)
 
 
 def scan(repository: Path, config: str = "", read: Reader = _read_default) -> tuple[Model, ...]:

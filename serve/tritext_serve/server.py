@@ -17,8 +17,9 @@ from types import TracebackType
 
 from tritext_serve import canary, certified, processes, staging, wheel
 from tritext_serve.errors import CanaryError, RepositoryError, ServerDiedError, StartError, WrongAnswerError
-from tritext_serve.flags import EXIT_TIMEOUT_SECONDS, Address, triton_flags
+from tritext_serve.flags import EXIT_TIMEOUT_SECONDS, Address, region_flags, triton_flags
 from tritext_serve.log import reasons
+from tritext_serve.model_config import gpu_sizing
 from tritext_serve.ports import check_ports, free_ports
 from tritext_serve.repository import Model, scan
 from tritext_serve.sizing import Sizing, count_cores, queue_size, size, size_in_process
@@ -29,6 +30,8 @@ from tritext_serve.tuned import Tuned
 __all__ = ["Server", "ServerOptions", "check_ports", "environment", "free_ports"]
 POLL_SECONDS = 0.05
 LOCK_BYTES = 32
+# What a repository calls its configurations for ONNX Runtime on a GPU.
+GPU_CONFIG = "gpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class ServerOptions:
             that were certified.
         tracing: Where spans go; nowhere if None.
         witness: The ticket by which fronts tell an endpoint what they answer; None where nobody compares.
+        enter: A command that starts another in the network where it is to be; nothing for this process's own.
     """
 
     address: Address = field(default_factory=Address)
@@ -67,6 +71,7 @@ class ServerOptions:
     allow_uncertified: bool = False
     tracing: Tracing | None = None
     witness: Path | None = None
+    enter: tuple[str, ...] = ()
 
 
 class Server:
@@ -82,14 +87,13 @@ class Server:
         self.options = options or ServerOptions()
         self._wheel = wheel.find()
         self._tuned = {tuned.model: tuned for tuned in self.options.tuned}
-        self.models = scan(repository)
+        self.models = scan(repository, GPU_CONFIG if self.options.device == "cuda" else "")
         self._check_instances()
         self.doubts = certified.doubts(repository, self.models)
         if self.doubts and not self.options.allow_uncertified:
             raise RepositoryError(f"{self.doubts[0]}: export the model again, or serve it with --allow-uncertified")
         self._stage: staging.Stage | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._regions: set[Path] = set()
         self._log_start = 0
 
     @property
@@ -139,7 +143,8 @@ class Server:
         Raises:
             PortError: a port is taken.
         """
-        check_ports(self.options.address)
+        if not self.options.enter:  # nobody else listens in a network of its own
+            check_ports(self.options.address)
         staging.sweep()
         self._stage = staging.build(self._wheel, self.models, self._size, self._arrangement())
         try:
@@ -172,16 +177,12 @@ class Server:
             patience: Seconds until it is killed.
         """
         if self._process is not None:
-            regions, self._regions = self._regions, set()
             self._process.terminate()
             while members := processes.of_session(self._process.pid):  # a server that is starting has more and more
-                regions |= processes.shared_memory(members)
                 processes.end(members, timeout=patience)
             processes.reap(self._process.pid)
             self._process.wait()
             self._process = None
-            for region in regions:
-                region.unlink(missing_ok=True)
         if self._stage is not None:
             staging.remove(self._stage)
             self._stage = None
@@ -217,6 +218,10 @@ class Server:
         instances, threads = own.get(model.name, own.get("")), self.options.threads
         if tuned:  # counts of processes and lanes, which mean something else where the engine is a model
             instances, threads = instances or tuned.instances, threads or tuned.threads
+        if self.options.device == "cuda":
+            classifier = next((other for other in self.models if other.name == model.classifier), model)
+            if declared := gpu_sizing(model.config, classifier.config, inside):
+                instances, threads = instances or declared.instances, threads or declared.threads
         return choose(count_cores(), instances, threads)
 
     def _arrangement(self) -> staging.Arrangement:
@@ -232,10 +237,11 @@ class Server:
             locked_by=secrets.token_urlsafe(LOCK_BYTES),
             verbose=self.options.verbose,
         )
+        flags = [*flags, *region_flags(stage.regions), *trace_flags(self.options.tracing)]
         with self._log(stage).open("ab") as log:
             self._log_start = log.tell()
             return subprocess.Popen(
-                processes.bound_to_parent([str(self._wheel.binary), *flags, *trace_flags(self.options.tracing)]),
+                processes.bound_to_parent([*self.options.enter, str(self._wheel.binary), *flags]),
                 env=environment(self._wheel, stage, self.options.device),
                 stdin=subprocess.DEVNULL,
                 stdout=None if self.options.verbose else log,
@@ -277,8 +283,6 @@ class Server:
                 except CanaryError as error:
                     problem = str(error)
                 else:
-                    # Kept for the day when everybody is killed who could tell which regions were theirs.
-                    self._regions = processes.shared_memory(processes.of_session(self.pid))
                     return
             time.sleep(POLL_SECONDS)
         raise StartError(f"no answer within {self.options.start_timeout:g} s: {problem}: {self._reasons()}")

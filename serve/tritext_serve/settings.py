@@ -39,3 +39,8 @@ def runtime_directory() -> Path:
     if own and Path(own).is_dir():
         return Path(own) / "tritext"
     return Path(tempfile.gettempdir()) / f"tritext-{os.getuid()}"
+
+
+def deployment() -> str:
+    """Name the deployment whose container this is."""
+    return os.environ.get("TRITEXT_DEPLOYMENT", "") or "blue"

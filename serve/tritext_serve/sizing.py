@@ -9,8 +9,9 @@ from pathlib import Path
 MAX_INSTANCES = 8
 # Texts are read and answered by one Python thread a process at a time: some 0.2 ms of the 2 ms that a short text takes.
 MAX_LANES = 8
-# Behind this many requests for each core an answer takes about twice as long as under good load (docs/performance.md).
-LEAST_QUEUE, QUEUE_PER_CORE = 32, 16
+# Behind this many requests for each core an answer takes two to three times as long as under good load
+# (docs/performance.md). As many clients that wait for each answer are never refused.
+LEAST_QUEUE, QUEUE_PER_CORE = 16, 8
 _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 

@@ -31,6 +31,7 @@ WARMUP_FOLDER = "warmup"
 BACKENDS = Path(__file__).with_name("backends")
 ENGINE_CONFIG = "config.json"
 _PREFIX = "tritext-serve-"
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # where the kernel shows POSIX shared memory
 
 EngineKind = Literal["in-process", "triton"]
 Device = Literal["cpu", "cuda"]
@@ -77,6 +78,11 @@ class Stage:
     log: Path
     engines: Path
     locks: tuple[int, ...] = ()
+
+    @property
+    def regions(self) -> str:
+        """How the names of the server's shared-memory regions begin: no other server's do."""
+        return self.root.name
 
 
 def build(
@@ -131,18 +137,24 @@ def _fill(
 
 
 def remove(stage: Stage) -> None:
-    """Remove the folder and all in it, and let go of the versions."""
+    """Remove the folder and all in it and the regions that a stopped server has left, and let go of the versions."""
     shutil.rmtree(stage.root, ignore_errors=True)
+    for region in _SHARED_MEMORY.glob(f"{stage.regions}*"):
+        region.unlink(missing_ok=True)
     _unlock(stage.locks)
 
 
 def sweep() -> None:
-    """Remove the folders of servers whose process was killed before it could."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
+    """Remove the folders and regions of servers whose process was killed before it could."""
+    for left in (*Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"), *_SHARED_MEMORY.glob(f"{_PREFIX}*")):
+        pid = left.name.removeprefix(_PREFIX).partition("-")[0]
         with contextlib.suppress(FileNotFoundError):  # another server sweeps, too
-            if pid.isdecimal() and not Path("/proc", pid).exists() and folder.lstat().st_uid == os.getuid():
-                shutil.rmtree(folder, ignore_errors=True)
+            if not pid.isdecimal() or Path("/proc", pid).exists() or left.lstat().st_uid != os.getuid():
+                continue
+            if left.parent == _SHARED_MEMORY:
+                left.unlink()
+            else:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def environment(parts: TritonWheel, stage: Stage, device: Device = "cpu") -> dict[str, str]:

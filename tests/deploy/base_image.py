@@ -19,10 +19,10 @@ import pytest
 from tests.deploy.engine import Engine, put_in_memory, remove, run
 
 SUITE = "bookworm"
-# libpython3.11: the stub of Triton's Python backend is linked with it. pip and venv: for the stage that builds.
-PACKAGES = "ca-certificates,libpython3.11,python3-pip,python3-venv"
+# libpython3.11: the stub of Triton's Python backend is linked with it. pip: for the stage that builds.
+PACKAGES = "ca-certificates,libpython3.11,python3-pip"
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
-DEBOOTSTRAP_SECONDS = 400
+BOOTSTRAP_SECONDS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +61,19 @@ def _root_file_system(scratch: Path) -> Path:
     archive = scratch / f"{SUITE}-{key}.tar"
     if archive.is_file():
         return archive
-    if os.geteuid() != 0 or shutil.which("debootstrap") is None:
-        pytest.skip("MISSING: no base image: set TRITEXT_TEST_BASE_IMAGE, or install debootstrap and run as root")
-    root = Path(tempfile.mkdtemp(prefix=f"{SUITE}-", dir=scratch))
-    root.chmod(0o755)
-    put_in_memory(root)
-    partial = root.with_suffix(".partial")
+    if os.geteuid() != 0 or shutil.which("mmdebstrap") is None:
+        pytest.skip("MISSING: no base image: set TRITEXT_TEST_BASE_IMAGE, or install mmdebstrap and run as root")
+    workshop = Path(tempfile.mkdtemp(prefix=f"{SUITE}-", dir=scratch))
+    put_in_memory(workshop)
+    partial = archive.with_suffix(".partial")
+    without = [f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in ("doc", "locale", "man")]
+    command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGES}", *without, SUITE, str(partial)]
     try:
-        command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, str(root)]
-        run(command, DEBOOTSTRAP_SECONDS)
-        excludes = [f"--exclude=./{path}/*" for path in ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "proc")]
-        run(["tar", "-C", str(root), *excludes, "-cf", str(partial), "."], 120)
+        run([*command, "--format=tar"], BOOTSTRAP_SECONDS, {**os.environ, "TMPDIR": str(workshop)})
         partial.rename(archive)
     finally:
         partial.unlink(missing_ok=True)
-        remove(root)
+        remove(workshop)
     return archive
 
 

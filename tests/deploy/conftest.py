@@ -188,6 +188,7 @@ def cpu_stack(
         **docker_engine.environment,
         "TRITEXT_IMAGE": cpu_image,
         "TRITEXT_ENVOY_IMAGE": envoy_image,
+        "TRITEXT_EGRESS_IMAGE": envoy_image,
         "TRITEXT_PORT": str(private),
         "TRITEXT_PUBLIC_PORT": str(public),
     }

@@ -89,6 +89,17 @@ def test_the_addresses_are_those_that_the_envoys_files_name(compose: list[str], 
         assert found[name]["dns"] == [ground.doorway(name)]
 
 
+def test_each_watcher_knows_whose_it_is(services: dict[str, Any]) -> None:
+    """Under that name the ingress asks it, and its metrics are told apart."""
+    for name in TRITONS:
+        assert services[name]["environment"]["TRITEXT_DEPLOYMENT"] == name
+        assert "init" not in services[name]  # the watcher is process 1
+
+
+def test_the_ingress_is_stopped_before_whom_it_waits_for(services: dict[str, Any]) -> None:
+    assert set(services["ingress"]["depends_on"]) == {"blue"}
+
+
 def test_green_runs_by_its_profile_alone(services: dict[str, Any]) -> None:
     assert {name: service.get("profiles") for name, service in services.items() if service.get("profiles")} == {
         "green": ["green"]
@@ -103,9 +114,9 @@ def test_the_repositories_are_mounted_read_only(compose: list[str], stack: str) 
 
 def test_what_holds_keys_is_mounted_read_only_into_the_ingress_alone(services: dict[str, Any]) -> None:
     folder = str(ROOT / "deploy/envoy/rendered")
-    found = {name: source for name, service in services.items() for source in mounts(service).values()}
-    assert found["ingress"] == (f"{folder}/ingress", True)
-    assert found["egress"] == (f"{folder}/egress", True)
+    script = str(ROOT / "deploy/docker/start-envoy.sh")
+    assert set(mounts(services["ingress"]).values()) == {(f"{folder}/ingress", True), (script, True)}
+    assert set(mounts(services["egress"]).values()) == {(f"{folder}/egress", True)}
     for name in EVERYBODY - {*ENVOYS}:
         assert not any(source.startswith(folder) for source, _ in mounts(services[name]).values())
 
@@ -122,7 +133,8 @@ def test_the_gpu_stack_picks_a_configuration_that_the_export_writes(compose: lis
     for chosen, more in ((TRITON_GPU, {}), (TENSORRT_EP, {"TRITEXT_CONFIG": TENSORRT_EP})):
         for name in TRITONS:
             command = rendered(compose, GPU, **more)[name]["command"]
-            assert command[:2] == ["/opt/tritext/start-triton.sh", f"--model-config-name={chosen}"]
+            watcher = ["python3", "-P", "-m", "tritext_serve.endpoint.watch.image", "--"]
+            assert command[:7] == [*watcher, "/opt/tritext/start-triton.sh", f"--model-config-name={chosen}"]
 
 
 def test_the_gpu_stack_passes_on_that_the_uncertified_is_allowed(compose: list[str]) -> None:

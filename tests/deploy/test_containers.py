@@ -2,10 +2,13 @@
 
 import json
 import re
+import threading
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -30,6 +33,22 @@ def classify(stack: Stack, *texts: str) -> list[str]:
     answer = stack.ask("/v2/models/sentiment/infer", {"inputs": [data], "outputs": [{"name": "sentiment"}]})
     labels: list[str] = json.loads(answer)["outputs"][0]["data"]
     return labels
+
+
+def scrape(stack: Stack, path: str) -> str:
+    """Read a page that the ingress keeps for Prometheus."""
+    program = "import sys, urllib.request as r; sys.stdout.write(r.urlopen(sys.argv[1], timeout=10).read().decode())"
+    url = f"http://{SUBNET}.3.2:8002{path}"
+    return stack.engine.docker("exec", stack.containers["ingress"], "python3", "-c", program, url)
+
+
+def await_label(stack: Stack, deadline: float) -> None:
+    """Wait until a text gets its label."""
+    label = ""
+    while label != "positive":
+        assert time.monotonic() < deadline
+        with suppress(OSError):
+            (label,) = classify(stack, "A warm, funny and moving film.")
 
 
 def details(engine: Engine, name: str) -> dict[str, Any]:
@@ -59,22 +78,30 @@ def test_nothing_can_be_written(cpu_stack: Stack, path: str) -> None:
     assert "Read-only file system" in cpu_stack.inside("sh", "-c", f"touch {path} 2>&1 || true")
 
 
-def test_health_is_an_inference(cpu_stack: Stack) -> None:
+def test_docker_asks_the_watcher_how_its_deployment_is(cpu_stack: Stack) -> None:
     probe = details(cpu_stack.engine, cpu_stack.container)["Config"]["Healthcheck"]["Test"][1:]
     cpu_stack.inside(*probe)
     with pytest.raises(AssertionError, match="ended with 1"):
-        cpu_stack.engine.docker("exec", "--env", "TRITEXT_MODEL=absent", cpu_stack.container, *probe)
+        cpu_stack.engine.docker("exec", "--env", "TRITEXT_DEPLOYMENT=green", cpu_stack.container, *probe)
 
 
 def test_every_metric_of_triton_that_an_alert_watches_exists(cpu_stack: Stack) -> None:
     classify(cpu_stack, "One text, so that there is something to count.")
-    url = f"http://{SUBNET}.3.2:8002/metrics/blue"
-    program = "import sys, urllib.request as r; sys.stdout.write(r.urlopen(sys.argv[1], timeout=10).read().decode())"
-    page = cpu_stack.engine.docker("exec", cpu_stack.containers["ingress"], "python3", "-c", program, url)
-    exported = set(re.findall(r"^(\w+)", page, re.MULTILINE))
+    exported = set(re.findall(r"^(\w+)", scrape(cpu_stack, "/metrics/blue"), re.MULTILINE))
     rules = yaml.safe_load((ROOT / "deploy/monitoring/alerts.yml").read_text(encoding="utf-8"))
     watched = " ".join(rule["expr"] for group in rules["groups"] for rule in group["rules"])
     assert set(re.findall(r"\b(?:nv|prediction)_\w+", watched)) <= exported
+
+
+def test_the_supervisors_metrics_are_those_of_an_endpoint_on_a_machine(cpu_stack: Stack) -> None:
+    """All that its dashboards and alerts name, but for what compares deployments or changes them."""
+    files = [*(ROOT / "deploy/monitoring").glob("*.yml"), *(ROOT / "deploy/monitoring/grafana").rglob("*.json")]
+    named = set(re.findall(r"\btritext_\w+", " ".join(path.read_text(encoding="utf-8") for path in files)))
+    wanted = {name for name in named if not name.startswith(("tritext_mirror_", "tritext_edge_", "tritext_changes_"))}
+    told = "\n".join(scrape(cpu_stack, path) for path in ("/metrics/blue/watcher", "/metrics/endpoint"))
+    assert wanted <= set(re.findall(r"^(tritext_\w+)", told, re.MULTILINE))
+    assert 'tritext_deployment_up{deployment="blue"} 1.0' in told
+    assert 'tritext_traffic_share{deployment="blue"} 100' in told
 
 
 def test_who_asks_without_the_key_gets_nothing(cpu_stack: Stack) -> None:
@@ -182,27 +209,53 @@ def test_the_gpu_stack_asks_the_engine_for_a_gpu(docker_engine: Engine, gpu_imag
     assert details(docker_engine, cpu_stack.container)["HostConfig"]["DeviceRequests"] is None
 
 
-def test_a_server_that_fails_its_health_check_three_times_is_started_again(cpu_stack: Stack) -> None:
-    """As often as it takes: the engine's own check may pass in between, which forgives the failures."""
-    engine, container = cpu_stack.engine, cpu_stack.container
-    probe = details(engine, container)["Config"]["Healthcheck"]["Test"][1:]
-    cpu_stack.inside(*probe)
+def test_a_killed_backend_process_is_replaced_within_its_container(cpu_stack: Stack) -> None:
+    """Process 1 is the watcher: it starts Triton again, and the container goes on."""
+    program = (
+        "import os\n"
+        "for each in os.listdir('/proc'):\n"
+        "    if each.isdigit() and 'backend_stub' in open(f'/proc/{each}/cmdline').read().split('\\0')[0]:\n"
+        "        os.kill(int(each), 9)"
+    )
     deadline = time.monotonic() + 90
-    while details(engine, container)["RestartCount"] == 0:
+    cpu_stack.inside("python3", "-ISc", program)
+    restarts = 'tritext_restarts_total{deployment="blue",reason="stub_died"} 1.0'
+    while restarts not in scrape(cpu_stack, "/metrics/blue/watcher"):
         assert time.monotonic() < deadline
-        with suppress(AssertionError):  # it fails, or the container has just ended
-            engine.docker("exec", "--env", "TRITEXT_MODEL=absent", container, *probe)
-    label = ""
-    while label != "positive":
-        assert time.monotonic() < deadline
-        with suppress(OSError):
-            (label,) = classify(cpu_stack, "A warm, funny and moving film.")
+    await_label(cpu_stack, deadline)
+    found = details(cpu_stack.engine, cpu_stack.container)
+    assert found["RestartCount"] == 0
+    while "zombie" in cpu_stack.inside("sh", "-c", "grep -h State /proc/[0-9]*/status"):
+        assert time.monotonic() < deadline, "nobody reaps"
+
+
+def test_the_ingress_ends_what_it_has_begun(cpu_stack: Stack) -> None:
+    """Requests of a good part of a second, and a stop among them: none is dropped, and Docker need not kill."""
+    texts = [" ".join(["a film that goes on and on"] * 20)] * 16
+    container, stopping, answered = cpu_stack.containers["ingress"], threading.Event(), Counter[int]()
+
+    def ask_on() -> None:
+        while not stopping.is_set():
+            answered[len(json.loads(cpu_stack.ask("/predict", {"text": texts}))["sentiment"])] += 1
+
+    with ThreadPoolExecutor(2) as pool:
+        asking = [pool.submit(ask_on) for _ in range(2)]
+        deadline = time.monotonic() + 60
+        while answered[16] < 2 and not any(each.done() for each in asking):
+            assert time.monotonic() < deadline
+        stopping.set()  # nobody begins anything new: what is waited for now is under way
+        cpu_stack.engine.docker("stop", "--time", "10", container)
+        for each in asking:
+            each.result()
+    assert set(answered) == {16}
+    assert details(cpu_stack.engine, container)["State"]["ExitCode"] == 0
+    cpu_stack.engine.docker("start", container)
+    await_answers(cpu_stack)
 
 
 def test_it_stops_in_order_and_in_time_and_starts_again(cpu_stack: Stack) -> None:
-    started = time.monotonic()
-    cpu_stack.engine.docker("stop", "--time", "30", cpu_stack.container, timeout=45)
-    assert time.monotonic() - started < 25
+    """After ten seconds Docker would kill it, and the status would be 137."""
+    cpu_stack.engine.docker("stop", "--time", "10", cpu_stack.container, timeout=45)
     assert details(cpu_stack.engine, cpu_stack.container)["State"]["ExitCode"] == 0
     cpu_stack.engine.docker("start", cpu_stack.container)
     await_answers(cpu_stack)

@@ -42,3 +42,12 @@ def test_the_check_before_the_start_needs_no_other_package(tmp_path: Path) -> No
         f"found = reasons(Path({str(root)!r}), 'gpu'); print(found, 'grpc' in sys.modules, 'numpy' in sys.modules)"
     )
     assert run_with(tmp_path / "packages", ("google", "tritonclient"), program) == "() False False"
+
+
+def test_the_watcher_needs_no_other_package(tmp_path: Path) -> None:
+    """Neither grpcio nor pyyaml nor rich nor numpy is there."""
+    program = (
+        "import tritext_serve.endpoint.watch.image; "
+        "print([name for name in ('grpc', 'yaml', 'rich', 'numpy') if name in sys.modules])"
+    )
+    assert run_with(tmp_path, ("google", "tritonclient", "psutil", "prometheus_client"), program) == "[]"

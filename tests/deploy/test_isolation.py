@@ -23,19 +23,24 @@ from tests.serve.endpoint.isolation.world import without_keys
 from tritext_serve.endpoint.isolation import matrix, prober
 from tritext_serve.endpoint.isolation.containers import PUBLIC_PORT, Ground
 from tritext_serve.endpoint.isolation.matrix import Cell, Places, Probe
+from tritext_serve.endpoint.passage import PASSAGE
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(900)]
 
 GROUND = Ground(SUBNET)
 FORBIDDEN = "evil.example"
 NAMES = ("allowed.example", "deep.wild.example", FORBIDDEN)
-INTERNET = f"{SUBNET}.2.99"
-# Each stranger's network and what it serves there; the internet is on the far side of the egress.
+TRAP = "trap.wild.example"  # a name that may be reached, at an address that may not
+# `outbound` is a private network, and its gateway is not a test's to use: what stands for the internet is on one
+# more network of the egress, with addresses that are nobody's.
+INTERNET, INTERNET_SUBNET = "198.51.100.99", "198.51.100.0/24"
+# Each stranger's network and what it serves there.
 STRANGERS: dict[str, tuple[str, list[str]]] = {
     "client": ("private", []),
     "outside": ("public", []),
     "monitor": ("monitoring", []),
-    "internet": ("outbound", [f"--ip={INTERNET}", *(f"--network-alias={name}" for name in NAMES)]),
+    "internet": ("internet", [f"--ip={INTERNET}", *(f"--network-alias={name}" for name in NAMES)]),
+    "inside": ("outbound", [f"--network-alias={TRAP}"]),
 }
 WAIT_SECONDS = 30
 
@@ -44,7 +49,7 @@ def places(public: bool = False) -> Places:
     """Say where everything is; the key is put in when a probe is made."""
     cells = tuple(Cell(name, GROUND.triton(name), "", GROUND.doorway(name)) for name in ("blue", "green"))
     return Places(
-        GROUND.private, GROUND.public, PUBLIC_PORT, public, GROUND.stats, cells, NAMES[:2], FORBIDDEN, "", INTERNET,
+        GROUND.private, GROUND.public, PUBLIC_PORT, public, GROUND.stats, cells, NAMES[:2], FORBIDDEN, TRAP, INTERNET,
         INTERNET, "", "KEY",
     )  # fmt: skip
 
@@ -132,10 +137,19 @@ def around(cpu_stack: Stack, bases: Bases, tmp_path_factory: pytest.TempPathFact
     words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=stand-in"
     run(["openssl", *words.split(), "-keyout", str(folder / "key.pem"), "-out", str(folder / "certificate.pem")], 30)
     with ExitStack() as stack:
+        _internet(cpu_stack, stack)
         strangers = {name: _stranger(cpu_stack, bases.runtime, name, folder, stack) for name in STRANGERS}
         neighbourhood = Neighbourhood(cpu_stack, {**cpu_stack.containers, **strangers})
         stack.callback(neighbourhood.close)
         yield neighbourhood
+
+
+def _internet(cpu_stack: Stack, stack: ExitStack) -> None:
+    docker, name, egress = cpu_stack.engine.docker, f"{cpu_stack.project}_internet", cpu_stack.containers["egress"]
+    docker("network", "create", f"--subnet={INTERNET_SUBNET}", name)
+    stack.callback(docker, "network", "rm", name)
+    docker("network", "connect", name, egress)
+    stack.callback(docker, "network", "disconnect", "--force", name, egress)
 
 
 def _stranger(cpu_stack: Stack, image: str, name: str, folder: Path, stack: ExitStack) -> str:
@@ -145,7 +159,7 @@ def _stranger(cpu_stack: Stack, image: str, name: str, folder: Path, stack: Exit
     container = docker(
         "run", "--detach", "--rm", "--init", f"--network={cpu_stack.project}_{network}", *flags,
         f"--volume={folder}:/s:ro", image, "python3", "-I", "-S", "/s/standins.py",
-        json.dumps(told if name == "internet" else {}),
+        json.dumps(told if name in ("internet", "inside") else {}),
     ).strip()  # fmt: skip
     stack.callback(docker, "rm", "--force", container)
     return container
@@ -157,7 +171,7 @@ def network_of(probe: Probe) -> str:
         GROUND.private: "private",
         GROUND.public: "public",
         GROUND.stats: "monitoring",
-        INTERNET: "outbound",
+        INTERNET: "internet",
     }
     return of_addresses.get(probe.host, probe.whom)
 
@@ -208,7 +222,7 @@ def test_an_edge_without_keys_is_noticed(around: Neighbourhood) -> None:
 
 
 def test_one_more_allowed_name_is_noticed(around: Neighbourhood) -> None:
-    found = (probe for probe in PROBES if probe.expected in ("unresolved", "closed"))
+    found = (probe for probe in PROBES if probe.expected in ("unresolved", "closed") and probe.host != TRAP)
     asked = sorted(found, key=lambda probe: probe.kind)  # "dns" first: a question that is lost is waited for
     try:
         around.stack.render(allowed=(*ALLOWED, FORBIDDEN))
@@ -220,9 +234,28 @@ def test_one_more_allowed_name_is_noticed(around: Neighbourhood) -> None:
     assert around.ask_until(asked[0], asked[0].expected) == asked[0].expected
 
 
+def test_an_egress_that_connects_wherever_a_name_leads_is_noticed(around: Neighbourhood) -> None:
+    """The other probes of this name, as it should be, are among those above."""
+    file = around.stack.rendered / "egress" / "egress.json"
+    text = file.read_text(encoding="utf-8")
+    content = json.loads(text)
+    (within,) = (each for each in content["static_resources"]["listeners"] if each["name"] == PASSAGE)
+    router = within["filter_chains"][0]["filters"][0]["typed_config"]["http_filters"][-1]["typed_config"]
+    router["upstream_http_filters"] = router["upstream_http_filters"][1:]
+    asked = [probe for probe in PROBES if probe.host == TRAP]
+    try:
+        file.write_text(json.dumps(content), encoding="utf-8")
+        around.restart("egress")
+        assert [around.ask_until(probe, "open") for probe in asked] == ["open", "open"]
+    finally:
+        file.write_text(text, encoding="utf-8")
+        around.restart("egress")
+    assert around.ask_until(asked[0], "closed") == "closed"
+
+
 def test_prometheus_is_told_whom_to_scrape_and_reaches_nothing_else(around: Neighbourhood) -> None:
     told = json.loads(around.fetch("http://ingress:8002/targets"))
-    assert {group["labels"]["job"] for group in told} == {"triton", "envoy", "egress", "certificates"}
+    assert {group["labels"]["job"] for group in told} == {"triton", "supervisor", "envoy", "egress", "endpoint"}
     for group in told:
         host, _, port = group["targets"][0].partition(":")
         path = group["labels"]["__metrics_path__"]

@@ -16,6 +16,7 @@ from tests.deploy.compose import ROOT
 from tests.deploy.engine import run
 from tests.export.repositories import make_repository
 from tritext_serve import wheel
+from tritext_serve.endpoint.watch.watcher import GENTLE_SECONDS, LEAVE_SECONDS
 from tritext_serve.errors import PlatformError
 from tritext_serve.server import free_ports
 
@@ -160,9 +161,10 @@ def test_the_flags_are_the_safe_ones(flags: list[str]) -> None:
     assert flags[-1] == "--log-verbose=1"
 
 
-def test_the_server_gives_up_before_docker_does(flags: list[str]) -> None:
+def test_the_server_gives_up_before_the_watcher_does_and_that_before_docker(flags: list[str]) -> None:
     (seconds,) = (int(flag.partition("=")[2]) for flag in flags if flag.startswith("--exit-timeout-secs="))
-    assert seconds < 30  # stop_grace_period in services.yml
+    assert seconds < GENTLE_SECONDS
+    assert LEAVE_SECONDS + GENTLE_SECONDS < 10  # what `docker stop` waits
 
 
 def test_the_lock_is_long_and_new_each_time(flags: list[str], recorder: dict[str, str]) -> None:

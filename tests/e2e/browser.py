@@ -49,6 +49,7 @@ class Browser:
         self.complaints: list[str] = []
         self._patience = seconds
         self._number = 0
+        self._loaded: set[str] = set()
         self._unread = b""
         self._profile = tempfile.mkdtemp(prefix="chromium-")
         self._session: str | None = None
@@ -58,6 +59,7 @@ class Browser:
             self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
             for domain in ("Page", "Runtime", "Network", "Log"):
                 self._call(f"{domain}.enable")
+            self._call("Page.setLifecycleEventsEnabled", enabled=True)
         except BaseException:
             self.close()
             raise
@@ -91,9 +93,11 @@ class Browser:
         self._call("Emulation.setEmulatedMedia", features=preferences)
 
     def open(self, url: str) -> None:
-        """Load a page and wait until it is there."""
-        self._call("Page.navigate", url=url)
-        self.until(f"document.readyState === 'complete' && location.href.startsWith({json.dumps(url)})")
+        """Load a page and wait until it is there: this one, and not the one before, which may have the same address."""
+        loader = self._call("Page.navigate", url=url)["loaderId"]
+        deadline = time.monotonic() + self._patience
+        while loader not in self._loaded:
+            self._note(self._receive(deadline))
 
     def evaluate(self, expression: str) -> Any:
         """Value of a JavaScript expression in the page; DevTools may do so whatever the page's policy says."""
@@ -165,6 +169,8 @@ class Browser:
         content = event.get("params", {})
         if event.get("method") == "Network.requestWillBeSent":
             self.requests.append(content["request"]["url"])
+        elif event.get("method") == "Page.lifecycleEvent" and content["name"] == "load":
+            self._loaded.add(content["loaderId"])
         elif event.get("method") == "Runtime.exceptionThrown":
             self.complaints.append(str(content["exceptionDetails"]))
         elif event.get("method") == "Log.entryAdded" and content["entry"]["source"] == "security":

@@ -35,7 +35,13 @@ LABELS = {
 
 
 class Up:
-    """One running endpoint."""
+    """One running endpoint.
+
+    Attributes:
+        around: A command that starts another, such as this one, somewhere else.
+    """
+
+    around: tuple[str, ...] = ()
 
     def __init__(self, folder: Path, repository: Path, *arguments: str, **endpoint: Any) -> None:
         """Write its files and start it; `announcement` waits until it serves.
@@ -53,12 +59,13 @@ class Up:
         files = self.write(names, **({"traffic": {names[0]: 100}} | endpoint))
         with (folder / "up.out").open("w") as output, (folder / "up.err").open("w") as errors:
             self.process = subprocess.Popen(
-                processes.bound_to_parent([*COMMAND, "up", *map(str, files), "--listen", self.url, *arguments]),
+                processes.bound_to_parent(
+                    [*self.around, *COMMAND, "up", *map(str, files), "--listen", self.url, *arguments]
+                ),
                 stdout=output,
                 stderr=errors,
                 env=self.environment,
             )
-        self.regions: set[Path] = set()
         self.members: list[psutil.Process] = []
 
     @property
@@ -95,7 +102,6 @@ class Up:
     def take_stock(self) -> None:
         """Remember what must be gone when it has stopped."""
         self.members = psutil.Process(self.process.pid).children(recursive=True)
-        self.regions |= processes.shared_memory(self.members)
 
     def verb(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run another verb, as a user does."""
@@ -129,10 +135,11 @@ class Up:
     def left_behind(self) -> list[object]:
         """Processes, regions, files and folders that should be gone."""
         _, alive = psutil.wait_procs(self.members, timeout=20)
-        stages = Path(os.environ.get("TMPDIR", "/tmp")).glob(f"tritext-serve-{self.process.pid}-*")
+        mine = f"tritext-serve-{self.process.pid}-*"
+        stages = [*Path(os.environ.get("TMPDIR", "/tmp")).glob(mine), *Path("/dev/shm").glob(mine)]
         groups = Path("/sys/fs/cgroup").glob(f"**/tritext-{NAME}-{self.process.pid}")
         own = [*groups, *(path for path in (self.run.path, self.run.path.parent) if path.exists())]
-        return [*alive, *(region for region in self.regions if region.exists()), *stages, *own]
+        return [*alive, *stages, *own]
 
     def close(self) -> None:
         """End it whatever happens."""

@@ -13,7 +13,7 @@ from tritext_export.layout import config_path
 from tritext_export.triton_gpu import GPU, TENSORRT_EP
 from tritext_serve import processes, staging, wheel
 from tritext_serve.canary import is_ready
-from tritext_serve.flags import Address, triton_flags
+from tritext_serve.flags import Address, region_flags, triton_flags
 from tritext_serve.repository import Model
 from tritext_serve.server import environment, free_ports
 from tritext_serve.sizing import Sizing
@@ -32,7 +32,10 @@ class Triton:
         http, grpc, metrics = free_ports(3)
         self.url = f"http://127.0.0.1:{http}"
         address = Address("127.0.0.1", http, grpc, metrics)
-        command = triton_flags(address, repository, self.stage.backends, parts.caches, locked_by="x")
+        command = [
+            *triton_flags(address, repository, self.stage.backends, parts.caches, locked_by="x"),
+            *region_flags(self.stage.regions),
+        ]
         with log.open("wb") as file:
             self.process = subprocess.Popen(
                 [str(parts.binary), *command, *flags],
@@ -58,11 +61,8 @@ class Triton:
     def end(self) -> None:
         """Stop it and all that it started."""
         members = processes.of_session(self.process.pid)
-        regions = processes.shared_memory(members)
         processes.end(members, timeout=10)
         self.process.wait(10)
-        for region in regions:
-            region.unlink(missing_ok=True)
         staging.remove(self.stage)
 
 

@@ -1,19 +1,17 @@
 """The claim itself: through a real Triton, every label is the checkpoint's, whatever stands beside the text."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tests.conftest import ADAPTERS
+from tests.conftest import ADAPTERS, FloatArray, load_json
 from tritext import Client, Prediction
-from tritext_export import checkpoint
 from tritext_export.certificate import probabilities
 from tritext_export.labelled import Example
-from tritext_export.sources import resolve
 from tritext_serve.server import Server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -29,11 +27,9 @@ def model(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def reference(model: str, test_examples: Sequence[Example]) -> npt.NDArray[np.float64]:
+def reference(model: str, checkpoint_logits: Callable[[str], FloatArray]) -> npt.NDArray[np.float64]:
     """The checkpoint's own probabilities, by transformers' own tokenizer, text by text: [1095, 2]."""
-    loaded = checkpoint.load(resolve(str(ADAPTERS[model])))
-    rows = [loaded.logits([one]) for one in loaded.encode(test_examples, loaded.max_length)]
-    return probabilities(np.concatenate(rows), "softmax")
+    return probabilities(checkpoint_logits(model), "softmax")
 
 
 @pytest.fixture(scope="module")
@@ -91,8 +87,6 @@ def test_http_gives_what_grpc_gives(server: Server, model: str, test_examples: S
 def test_accuracy_through_the_server_is_the_recipes(
     client: Client, model: str, test_examples: Sequence[Example]
 ) -> None:
-    from tests.conftest import load_json
-
     predictions = client.classify([e.text for e in test_examples])
     accuracy = sum(p.label == e.label for p, e in zip(predictions, test_examples, strict=True)) / len(test_examples)
     assert accuracy == pytest.approx(load_json(ADAPTERS[model] / "recipe.json")["metrics"]["test_accuracy"], abs=2e-3)

@@ -1,25 +1,23 @@
 """Int8 on a CPU, on the demo's model and its 1,095 test sentences: the labels of fp32, whoever the neighbours are."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tests.conftest import ADAPTERS, load_json, server_options
+from tests.conftest import FloatArray, load_json, server_options
 from tritext import Client
-from tritext_export import checkpoint
 from tritext_export.encoding import Encoded
 from tritext_export.labelled import Example
 from tritext_export.session import ExportedModel, ExportedTokenizer
-from tritext_export.sources import resolve
 from tritext_serve.server import Server
 
 # Searching the layers takes minutes on two busy cores.
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
 LABELS = ("negative", "positive")
-BATCHINGS = 20
+BATCHINGS = 8
 LARGEST_FILE = 35_000_000
 
 
@@ -54,11 +52,10 @@ def test_int8_was_chosen_and_is_small(int8_repository: Path) -> None:
 
 
 def test_labels_and_accuracy_are_the_checkpoints(
-    alone: npt.NDArray[np.intp], encoded: Sequence[Encoded], test_examples: Sequence[Example]
+    alone: npt.NDArray[np.intp], checkpoint_logits: Callable[[str], FloatArray], test_examples: Sequence[Example]
 ) -> None:
     """Asked of the checkpoint anew, not of the certificate."""
-    loaded = checkpoint.load(resolve(str(ADAPTERS["sentiment"])))
-    reference = np.concatenate([loaded.logits([one]) for one in encoded]).argmax(axis=1)
+    reference = checkpoint_logits("sentiment").argmax(axis=1)
     truth = np.array([LABELS.index(e.label) for e in test_examples])
     assert (alone == reference).mean() >= 0.995
     assert (alone == truth).mean() >= (reference == truth).mean() - 0.005

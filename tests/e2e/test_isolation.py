@@ -16,7 +16,7 @@ from tritext_serve.endpoint.isolation import layout, matrix, namespaces
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
-PREFIX = "tritext-e2e"
+PREFIX = namespaces.own_prefix("walls")
 START_SECONDS = 120
 
 

@@ -66,6 +66,13 @@ def test_more_windows_than_allowed_are_refused(server: Server) -> None:
     assert "more than the 32 allowed" in answer["error"]
 
 
+def test_a_request_of_more_windows_than_allowed_is_refused_without_work(server: Server) -> None:
+    texts = [f"{number} {LONG}" for number in range(50)]
+    status, answer = ask(server, *texts, long_texts="window")
+    assert status == 400
+    assert "make 150 windows, more than the 128 allowed: send fewer of them at a time" in answer["error"]
+
+
 @pytest.mark.parametrize(
     ("parameters", "words"),
     [
@@ -99,6 +106,7 @@ def test_grpc_takes_the_parameters_too(server: Server) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_the_same_text_many_times_costs_once_and_is_answered_each_time(server: Server) -> None:
     same = timed(lambda: ask(server, *[LONG] * 24))
     assert same[1][0] == 200
@@ -109,6 +117,7 @@ def test_the_same_text_many_times_costs_once_and_is_answered_each_time(server: S
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_work_on_a_request_ends_with_its_timeout(server: Server) -> None:
     texts = [f"{number} {LONG}" for number in range(24)]
     status, answer = ask(server, *texts, timeout=1000)

@@ -33,6 +33,7 @@ def tell(name: str, answered: Answered, seconds: float) -> None:
     )
 
 
+@pytest.mark.alone
 def test_ten_times_too_much_is_refused_at_once_and_the_rest_answered_rightly(server: Server) -> None:
     flood(server.http_url, "sentiment", MANY, rate=50, seconds=2)
     most = flood(server.http_url, "sentiment", MANY, rate=600, seconds=5)

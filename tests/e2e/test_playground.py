@@ -33,6 +33,7 @@ def page(chromium: Browser, edge_endpoint: RunningEdge) -> Browser:
     chromium.complaints.clear()
     chromium.look(*DESKTOP)
     chromium.open(f"{edge_endpoint.url}/")
+    chromium.until("document.activeElement.id === 'text'")  # a browser gives autofocus when it next draws, not on load
     return chromium
 
 

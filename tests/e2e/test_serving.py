@@ -40,7 +40,6 @@ class Served:
 
     def __init__(self, repository: Path, *arguments: str) -> None:
         http, grpc, metrics = map(str, free_ports(3))
-        self.regions = set(SHARED_MEMORY.glob("triton_*"))
         ports = ("--http-port", http, "--grpc-port", grpc, "--metrics-port", metrics)
         self.http_url = f"http://127.0.0.1:{http}"
         self.process = subprocess.Popen(
@@ -72,8 +71,13 @@ class Served:
     def left_behind(self) -> list[object]:
         """Processes, regions and folders that should be gone."""
         _, alive = psutil.wait_procs(self.members, timeout=10)
-        folders = Path(tempfile.gettempdir()).glob(f"tritext-serve-{self.process.pid}-*")
-        return [*alive, *(set(SHARED_MEMORY.glob("triton_*")) - self.regions), *folders]
+        mine = f"tritext-serve-{self.process.pid}-*"
+        return [*alive, *SHARED_MEMORY.glob(mine), *Path(tempfile.gettempdir()).glob(mine)]
+
+    @property
+    def regions(self) -> list[Path]:
+        """Its shared-memory regions."""
+        return list(SHARED_MEMORY.glob(f"tritext-serve-{self.process.pid}-*"))
 
 
 @pytest.fixture
@@ -102,6 +106,7 @@ def test_it_announces_itself_with_a_line_that_works(served: Served) -> None:
 def test_a_signal_stops_it_and_leaves_nothing(served: Served, number: signal.Signals) -> None:
     served.announcement()
     assert len(served.members) > 2
+    assert served.regions != []
     assert served.end(number) == 0
     assert served.left_behind() == []
 
@@ -110,6 +115,7 @@ def test_a_killed_launcher_takes_the_server_with_it_and_is_swept_up_after(
     served: Served, model_repository: Path
 ) -> None:
     served.announcement()
+    assert served.regions != []
     assert served.end(signal.SIGKILL) == -signal.SIGKILL
     _, alive = psutil.wait_procs(served.members, timeout=20)
     assert alive == []

@@ -46,6 +46,7 @@ def plant(repository: Path, folder: Path, share: int) -> Path:
 
 @pytest.mark.e2e
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_each_scenario_gets_every_label_right(
     server: Server, model_repository: Path, corpus: Path, tmp_path: Path, scenario: str
@@ -55,8 +56,10 @@ def test_each_scenario_gets_every_label_right(
     found = load_json(tmp_path / "r.json")
     totals = found["totals"]
     assert found["verdict"] == "held"
-    assert totals["answered_texts"] == totals["texts"] > 20
-    assert (totals["wrong"], totals["error_rate"], totals["rejected_share"]) == (0, 0, 0)
+    rejected = totals["outcomes"].get("rejected", 0)
+    assert totals["answered_texts"] + rejected == totals["texts"] > 20
+    assert (totals["wrong"], totals["error_rate"]) == (0, 0)
+    assert rejected == 0 or scenario == "spike", "only a spike may be more than a slow machine can queue"
     assert found["subject"]["certified"] == 1095
     assert found["served_totals"]["sentiment"]["texts"] >= totals["texts"]
     assert len(found["memory"]) >= 3
@@ -82,6 +85,7 @@ def test_planted_labels_are_found_and_told_in_every_report(
 
 @pytest.mark.e2e
 @pytest.mark.slow
+@pytest.mark.alone
 def test_workers_share_the_load_and_slow_objectives_break(
     server: Server, model_repository: Path, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

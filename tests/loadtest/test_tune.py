@@ -33,6 +33,7 @@ def few(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.e2e
 @pytest.mark.slow
+@pytest.mark.alone
 def test_two_settings_are_held_against_each_other(
     model_repository: Path, few: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

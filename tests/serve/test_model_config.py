@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tritext_serve.errors import RepositoryError
-from tritext_serve.model_config import STAGED_PARAMETERS, parse, resize, to_json, to_text
+from tritext_serve.model_config import STAGED_PARAMETERS, gpu_sizing, parse, resize, to_json, to_text
 from tritext_serve.sizing import Sizing
 
 ENGINE = 'backend: "onnxruntime" max_batch_size: 8 instance_group { kind: KIND_AUTO count: 1 }'
@@ -41,6 +41,33 @@ def test_a_front_keeps_the_only_bounded_queue() -> None:
     assert after.HasField("dynamic_batching")
     assert not after.dynamic_batching.HasField("default_queue_policy")
     assert before.dynamic_batching.default_queue_policy.max_queue_size == 9
+
+
+def test_what_only_newer_servers_know_is_left_out() -> None:
+    metrics = 'model_metrics { metric_control { metric_identifier { family: "nv_x" } } }'
+    assert not resize(parse(f'backend: "tritext" {metrics}', "m"), Sizing(1, 1)).HasField("model_metrics")
+
+
+@pytest.mark.parametrize(
+    ("classifier", "inside", "expected"),
+    [
+        ("instance_group { kind: KIND_GPU count: 2 }", True, Sizing(4, 2)),
+        ("instance_group { kind: KIND_GPU count: 2 }", False, Sizing(4, 1)),
+        ("instance_group { kind: KIND_GPU } instance_group { kind: KIND_GPU count: 1 }", True, Sizing(4, 1)),
+        ("instance_group { kind: KIND_CPU count: 2 }", True, None),
+        ("", True, None),
+    ],
+)
+def test_counts_for_a_gpu_are_the_repositorys_where_it_speaks_of_one(
+    classifier: str, inside: bool, expected: Sizing | None
+) -> None:
+    front = parse('backend: "tritext" instance_group { count: 4 kind: KIND_CPU }', "m")
+    assert gpu_sizing(front, parse(f'backend: "onnxruntime" {classifier}', "c"), inside) == expected
+
+
+def test_the_file_that_is_wrong_is_named() -> None:
+    with pytest.raises(RepositoryError, match=r"^m/configs/gpu\.pbtxt: backend 'python'"):
+        parse('backend: "python"', "m", "configs/gpu.pbtxt")
 
 
 def test_json_is_what_triton_hands_to_a_backend() -> None:

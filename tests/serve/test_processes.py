@@ -1,11 +1,9 @@
 """Process trees: who belongs, what they map, how they end."""
 
-import mmap
 import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import psutil
 import pytest
@@ -67,18 +65,6 @@ def test_a_bound_command_ends_when_its_parent_is_killed() -> None:
     _, alive = psutil.wait_procs([child], timeout=10)
     assert alive == []
     finish(parent)
-
-
-def test_mapped_regions_are_found_and_deleted_ones_are_not() -> None:
-    path = Path("/dev/shm") / f"tritext-test-{os.getpid()}"
-    path.write_bytes(b"\0" * mmap.PAGESIZE)
-    try:
-        with path.open("r+b") as file, mmap.mmap(file.fileno(), 0):
-            assert path in processes.shared_memory([psutil.Process()])
-            path.unlink()
-            assert path not in processes.shared_memory([psutil.Process()])
-    finally:
-        path.unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize("measure", [processes.footprint, processes.tree])

@@ -18,6 +18,7 @@ from tritext_serve.model_config import parse
 from tritext_serve.repository import scan
 from tritext_serve.sizing import Sizing
 
+SHARED_MEMORY = Path("/dev/shm")
 OPEN = Path("/proc/self/fd")
 
 
@@ -60,11 +61,18 @@ def test_a_folder_that_cannot_be_filled_goes_with_its_locks(tmp_path: Path, monk
 def test_a_dead_owners_folder_is_swept_and_a_living_ones_is_not(stage: staging.Stage, tmp_path: Path) -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    left_over = tmp_path / f"tritext-serve-{ended.pid}-abc"
+    left_over, region = tmp_path / f"tritext-serve-{ended.pid}-abc", SHARED_MEMORY / f"tritext-serve-{ended.pid}-abc1"
     left_over.mkdir()
+    region.touch()
+    own = SHARED_MEMORY / f"{stage.regions}2"
+    own.touch()
     staging.sweep()
     assert not left_over.exists()
+    assert not region.exists()
     assert stage.root.is_dir()
+    assert own.is_file()
+    staging.remove(stage)
+    assert not own.exists()
 
 
 def test_a_classifier_in_its_fronts_process_is_no_model_of_the_server(

@@ -15,7 +15,7 @@ example:
   tritext endpoint invoke --text "A lovely film."
   tritext endpoint traffic blue=90 green=10
 """
-VERBS = ("up", "apply", "show", "traffic", "mirror", "invoke", "logs", "keys", "promote", "render", "down")
+VERBS = ("up", "apply", "show", "traffic", "mirror", "invoke", "logs", "keys", "promote", "render", "watch", "down")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -32,9 +32,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
     parser.add_argument("repository", nargs="?", type=Path, default=Path("model_repository"), metavar="REPOSITORY")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
-    parser.add_argument("--http-port", type=_port, default=8000, metavar="PORT", help="default: 8000")
-    parser.add_argument("--grpc-port", type=_port, default=8001, metavar="PORT", help="default: 8001")
-    parser.add_argument("--metrics-port", type=_port, default=8002, metavar="PORT", help="default: 8002")
+    parser.add_argument("--http-port", type=port, default=8000, metavar="PORT", help="default: 8000")
+    parser.add_argument("--grpc-port", type=port, default=8001, metavar="PORT", help="default: 8001")
+    parser.add_argument("--metrics-port", type=port, default=8002, metavar="PORT", help="default: 8002")
     _configure_work(parser)
     parser.add_argument("--start-timeout", type=float, default=120.0, metavar="S", help="seconds (default: 120)")
     parser.add_argument(
@@ -83,7 +83,7 @@ def _configure_work(parser: argparse.ArgumentParser) -> None:
         "--max-queue",
         type=positive,
         metavar="N",
-        help="requests that may wait for a model; more are refused at once (default: 16 a core, 32 at least)",
+        help="requests that may wait for a model; more are refused at once (default: 8 a core, 16 at least)",
     )
     parser.add_argument(
         "--tuned",
@@ -97,23 +97,10 @@ def _configure_work(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until a signal comes."""
-    options = ServerOptions(
-        address=Address(args.host, args.http_port, args.grpc_port, args.metrics_port),
-        instances=dict(args.instances),
-        threads=args.threads,
-        engine=args.engine,
-        device=args.device,
-        max_queue=args.max_queue,
-        tuned=tuple(map(read_tuned, args.tuned)),
-        start_timeout=args.start_timeout,
-        verbose=args.verbose,
-        allow_uncertified=args.allow_uncertified,
-        tracing=Tracing.to(args.otlp, args.trace_rate) if args.otlp else None,
-    )
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     console = Console(stderr=True, highlight=False)
-    server = Server(args.repository, options)
+    server = Server(args.repository, options(args))
     for doubt in server.doubts:
         console.print(f"not certified: {doubt}", style="yellow", markup=False)
     try:
@@ -127,6 +114,28 @@ def run(args: argparse.Namespace) -> int:
     finally:
         server.stop()
     return 0
+
+
+def options(args: argparse.Namespace) -> ServerOptions:
+    """Read how to serve.
+
+    Raises:
+        TunedError: a file of tuned settings cannot be used.
+        TracingError: a collector's address cannot be used.
+    """
+    return ServerOptions(
+        address=Address(args.host, args.http_port, args.grpc_port, args.metrics_port),
+        instances=dict(args.instances),
+        threads=args.threads,
+        engine=args.engine,
+        device=args.device,
+        max_queue=args.max_queue,
+        tuned=tuple(map(read_tuned, args.tuned)),
+        start_timeout=args.start_timeout,
+        verbose=args.verbose,
+        allow_uncertified=args.allow_uncertified,
+        tracing=Tracing.to(args.otlp, args.trace_rate) if args.otlp else None,
+    )
 
 
 def announcement(server: Server) -> str:
@@ -151,7 +160,7 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _port(text: str) -> int:
+def port(text: str) -> int:
     """Read a port number."""
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port from 1 to 65535")

@@ -3,45 +3,34 @@
 ::
 
     deployment ── who is storage.example? ──► UDP 53: a fixed table; the answer is the egress's own address
-               ── TLS, SNI storage.example ─► TCP 443: a chain for each allowed name ──► resolved here, passed on
+               ── TLS, SNI storage.example ─► TCP 443: a chain for each allowed name ──► `passage` ──► its address
                ── TLS, SNI evil.example ────► no chain: closed, and logged with the flag NR
 
 Nothing is decrypted, so what counts is the name in the handshake; a Host header inside is not seen. Names that are not
-in the table are not asked of anybody, so that no text leaves in a question.
+in the table are not asked of anybody, so that no text leaves in a question. An allowed name that has an address inside
+leads nowhere (`passage`).
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from tritext_serve.endpoint import passage
 
 ADMIN_PORT = 9901
 STATS_PORT = 9902
 DNS_PORT = 53
 DNS_TTL_SECONDS = 30
-CONNECT_SECONDS = 5
-IDLE_SECONDS = 300
-TYPES = "type.googleapis.com/envoy.extensions"
-CLUSTER = "anywhere-allowed"
-# The same in the filters and in the cluster, or Envoy refuses the file. getaddrinfo honours /etc/hosts.
-RESOLVER = {
-    "name": "egress",
-    "dns_lookup_family": "V4_ONLY",
-    "max_hosts": 256,
-    "typed_dns_resolver_config": {
-        "name": "envoy.network.dns_resolver.getaddrinfo",
-        "typed_config": {"@type": f"{TYPES}.network.dns_resolver.getaddrinfo.v3.GetAddrInfoDnsResolverConfig"},
-    },
-}
+TYPES = passage.TYPES
+# Of a connection that no chain takes.
 LOG_FIELDS = {
     "time": "%START_TIME%",
     "doorway": "%DOWNSTREAM_LOCAL_ADDRESS%",
     "from": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
     "name": "%REQUESTED_SERVER_NAME%",
-    "to": "%UPSTREAM_HOST%",
     "flags": "%RESPONSE_FLAGS%",
     "details": "%CONNECTION_TERMINATION_DETAILS%",
-    "sent": "%BYTES_RECEIVED%",
-    "received": "%BYTES_SENT%",
     "ms": "%DURATION%",
 }
 
@@ -82,11 +71,17 @@ class Egress:
         doorways: One a deployment.
         log_path: Where each connection becomes a line of JSON.
         stats_address: Where Prometheus may read counters, and nothing else of the administration; None for nowhere.
+        namespace: File of the network in which it listens; "" for that in which it runs.
+        admin_socket: Unix socket of its administration; "" for a port on loopback.
+        nowhere: Prefixes to which nothing is passed on, whatever addresses an allowed name has.
     """
 
     doorways: tuple[Doorway, ...]
     log_path: str = "/dev/stdout"
     stats_address: str | None = None
+    namespace: str = ""
+    admin_socket: str = ""
+    nowhere: tuple[str, ...] = passage.INSIDE
 
 
 def render(egress: Egress) -> dict[str, str]:
@@ -95,13 +90,18 @@ def render(egress: Egress) -> dict[str, str]:
     Returns:
         JSON text by file name; ``egress.json`` is the only one, and no other file is needed.
     """
-    listeners = [each for doorway in egress.doorways for each in _doorway(doorway, egress.log_path)]
-    clusters: list[dict[str, Any]] = [_forwarder()]
+    listeners = [each for doorway in egress.doorways for each in _doorway(doorway, egress)]
+    clusters: list[dict[str, Any]] = []
+    if egress.doorways:
+        listeners.append(passage.listener(egress.nowhere, _log(egress.log_path, passage.LOG_FIELDS)))
+        clusters += passage.clusters()
     if egress.stats_address:
         listeners.append(stats_listener(egress.stats_address, STATS_PORT))
         clusters.append(admin_cluster(ADMIN_PORT))
+    pipe = {"pipe": {"path": egress.admin_socket, "mode": 0o600}}
     bootstrap = {
-        "admin": {"address": socket_address("127.0.0.1", ADMIN_PORT)},
+        "admin": {"address": pipe if egress.admin_socket else socket_address("127.0.0.1", ADMIN_PORT)},
+        "bootstrap_extensions": [passage.EXTENSION],
         "static_resources": {"listeners": listeners, "clusters": clusters},
     }
     return {"egress.json": json.dumps(bootstrap, indent=1) + "\n"}
@@ -139,13 +139,17 @@ def admin_cluster(port: int) -> dict[str, Any]:
     }
 
 
-def _doorway(doorway: Doorway, log_path: str) -> list[dict[str, Any]]:
+def _doorway(doorway: Doorway, egress: Egress) -> list[dict[str, Any]]:
     """Write a listener for each port, and the table of names."""
     ports = sorted({port for allowed in doorway.allowed for port in allowed.ports})
-    return [*(_tls_listener(doorway, port, log_path) for port in ports), _name_table(doorway)]
+    listeners = [*(_tls_listener(doorway, port, egress) for port in ports), _name_table(doorway)]
+    if egress.namespace:
+        for listener in listeners:
+            listener["address"]["socket_address"]["network_namespace_filepath"] = egress.namespace
+    return listeners
 
 
-def _tls_listener(doorway: Doorway, port: int, log_path: str) -> dict[str, Any]:
+def _tls_listener(doorway: Doorway, port: int, egress: Egress) -> dict[str, Any]:
     names = sorted({allowed.host for allowed in doorway.allowed if port in allowed.ports})
     inspector = {"@type": f"{TYPES}.filters.listener.tls_inspector.v3.TlsInspector"}
     return {
@@ -154,28 +158,20 @@ def _tls_listener(doorway: Doorway, port: int, log_path: str) -> dict[str, Any]:
         "listener_filters": [{"name": "tls_inspector", "typed_config": inspector}],
         "listener_filters_timeout": "5s",
         "per_connection_buffer_limit_bytes": 1 << 16,
-        "filter_chains": [
-            {"filter_chain_match": {"server_names": names}, "filters": _pass_on(doorway, port, log_path)}
-        ],
-        # A connection that no chain takes ends here; those that one takes are logged by it.
-        "access_log": [_log(log_path) | {"filter": {"response_flag_filter": {"flags": ["NR"]}}}],
+        "filter_chains": [{"filter_chain_match": {"server_names": names}, "filters": [_pass_on(doorway, port)]}],
+        # A connection that no chain takes ends here; those that one takes are logged where they pass.
+        "access_log": [_log(egress.log_path, LOG_FIELDS) | {"filter": {"response_flag_filter": {"flags": ["NR"]}}}],
     }
 
 
-def _pass_on(doorway: Doorway, port: int, log_path: str) -> list[dict[str, Any]]:
-    sni = {
-        "@type": f"{TYPES}.filters.network.sni_dynamic_forward_proxy.v3.FilterConfig",
-        "port_value": port,
-        "dns_cache_config": RESOLVER,
-    }
+def _pass_on(doorway: Doorway, port: int) -> dict[str, Any]:
     proxy = {
         "@type": f"{TYPES}.filters.network.tcp_proxy.v3.TcpProxy",
         "stat_prefix": f"egress_{doorway.deployment}",
-        "cluster": CLUSTER,
-        "idle_timeout": f"{IDLE_SECONDS}s",
-        "access_log": [_log(log_path)],
+        "idle_timeout": f"{passage.IDLE_SECONDS}s",
+        **passage.entrance(port),
     }
-    return [{"name": "sni", "typed_config": sni}, {"name": "tcp", "typed_config": proxy}]
+    return {"name": "tcp", "typed_config": proxy}
 
 
 def _name_table(doorway: Doorway) -> dict[str, Any]:
@@ -200,26 +196,13 @@ def _name_table(doorway: Doorway) -> dict[str, Any]:
     }
 
 
-def _forwarder() -> dict[str, Any]:
-    forwarder = {
-        "@type": f"{TYPES}.clusters.dynamic_forward_proxy.v3.ClusterConfig",
-        "dns_cache_config": RESOLVER,
-    }
-    return {
-        "name": CLUSTER,
-        "lb_policy": "CLUSTER_PROVIDED",
-        "connect_timeout": f"{CONNECT_SECONDS}s",
-        "cluster_type": {"name": "names", "typed_config": forwarder},
-    }
-
-
-def _log(path: str) -> dict[str, Any]:
+def _log(path: str, fields: Mapping[str, str]) -> dict[str, Any]:
     # Omitting empty values keeps a denied connection's line short.
     return {
         "name": "log",
         "typed_config": {
             "@type": f"{TYPES}.access_loggers.file.v3.FileAccessLog",
             "path": path,
-            "log_format": {"json_format": LOG_FIELDS, "omit_empty_values": True},
+            "log_format": {"json_format": dict(fields), "omit_empty_values": True},
         },
     }

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from tritext_serve.front.answers import FloatArray
+from tritext_serve.front.niceness import step_back
 from tritext_serve.front.tokens import IdArray
 
 SubBatch = Sequence[IdArray]
@@ -89,6 +90,7 @@ class Lanes:
         return together.answers
 
     def _serve(self) -> None:
+        step_back()
         while True:
             together = self._rounds.get()
             try:

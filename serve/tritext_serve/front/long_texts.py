@@ -7,7 +7,7 @@ The version's configuration says which, and each request may say otherwise by pa
     window_pooling   mean | max: how the windows' logits become the text's
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast, get_args
 
@@ -21,7 +21,8 @@ Mode = Literal["truncate", "refuse", "window"]
 Pooling = Literal["mean", "max"]
 NAMES = ("long_texts", "window_stride", "window_pooling")
 DEFAULT_STRIDE = 32
-DEFAULT_MAX_WINDOWS = 32
+# Of one text, and of all texts of one request together: some five seconds of a core for a MiniLM of 512 tokens.
+DEFAULT_MAX_WINDOWS, DEFAULT_MAX_REQUEST_WINDOWS = 32, 128
 FloatArray = npt.NDArray[np.float32]
 
 
@@ -56,11 +57,13 @@ class Limits:
         pairs: Whether texts come in pairs, which are not read in windows: every window of one text would have to meet
             every window of the other.
         max_windows: Most windows of one text.
+        max_request_windows: Most windows of the texts of one request together, those not counted that need but one.
     """
 
     max_length: int
     pairs: bool = False
     max_windows: int = DEFAULT_MAX_WINDOWS
+    max_request_windows: int = DEFAULT_MAX_REQUEST_WINDOWS
 
 
 def read_long_texts(values: Mapping[str, Any], default: LongTexts, limits: Limits) -> LongTexts:
@@ -133,30 +136,63 @@ class Rows:
         return texts
 
 
-def take(tokens: Tokens, ways: Sequence[LongTexts], limits: Limits) -> Rows:
+def take(tokens: Tokens, ways: Sequence[LongTexts], limits: Limits, requests: Sequence[Collection[int]] = ()) -> Rows:
     """Refuse the texts that must not be cut, and give further rows to those that are read in windows.
 
     Args:
         tokens: One row a text.
         ways: How each text is taken if it is long.
         limits: What bounds that.
+        requests: The texts of each request, which together may have so many windows and no more.
     """
-    refused: dict[int, str] = {}
+    refused, further = _cut(tokens, ways, limits)
+    refused |= _excess(further, requests, limits)
     windows: dict[int, Sequence[int]] = {}
     ids, lengths = list(tokens.ids), list(tokens.lengths)
+    for text, more in further.items():
+        if text not in refused:
+            windows[text] = [text, *range(len(ids), len(ids) + len(more))]
+            ids += more
+            lengths += map(len, more)
+    return Rows(replace(tokens, ids=ids, lengths=lengths), windows, refused)
+
+
+def _cut(
+    tokens: Tokens, ways: Sequence[LongTexts], limits: Limits
+) -> tuple[dict[int, str], dict[int, list[list[int]]]]:
+    """Say which long texts are refused and why, and what windows the others have besides their first."""
+    refused: dict[int, str] = {}
+    further: dict[int, list[list[int]]] = {}
     for text in sorted(tokens.whole):
         way = ways[text]
         if way.mode == "refuse":
             refused[text] = _too_long(tokens.whole[text], limits)
         elif way.mode == "window":
             more = cut_windows(tokens.cut[text], limits.max_length, way.stride)[1:]
-            if len(more) >= limits.max_windows:
+            if len(more) < limits.max_windows:
+                further[text] = more
+            else:
                 refused[text] = _too_many(len(more) + 1, tokens.whole[text], limits)
-                continue
-            windows[text] = [text, *range(len(ids), len(ids) + len(more))]
-            ids += more
-            lengths += map(len, more)
-    return Rows(replace(tokens, ids=ids, lengths=lengths), windows, refused)
+    return refused, further
+
+
+def _excess(
+    further: Mapping[int, Sequence[object]], requests: Sequence[Collection[int]], limits: Limits
+) -> dict[int, str]:
+    """Refuse the texts in windows that nobody wants but requests that want too many.
+
+    What another request wants too is computed anyway.
+    """
+    wanted: set[int] = set()
+    refused: dict[int, str] = {}
+    for texts in requests:
+        windowed = further.keys() & texts
+        windows = sum(len(further[text]) + 1 for text in windowed)
+        if windows <= limits.max_request_windows:
+            wanted |= windowed
+        else:
+            refused |= dict.fromkeys(sorted(windowed), _too_many_together(windows, limits))
+    return {text: why for text, why in refused.items() if text not in wanted}
 
 
 def pool(logits: FloatArray, rows: Rows, ways: Sequence[LongTexts]) -> None:
@@ -175,4 +211,11 @@ def _too_many(windows: int, tokens: int, limits: Limits) -> str:
     return (
         f"has {tokens} tokens, which make {windows} windows, more than the {limits.max_windows} allowed: "
         "shorten it, or let window_stride be smaller"
+    )
+
+
+def _too_many_together(windows: int, limits: Limits) -> str:
+    return (
+        f"and the other long texts of its request make {windows} windows, more than the "
+        f"{limits.max_request_windows} allowed: send fewer of them at a time"
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tritext_serve.front.long_texts import (
+    DEFAULT_MAX_REQUEST_WINDOWS,
     DEFAULT_MAX_WINDOWS,
     TRUNCATE,
     Limits,
@@ -54,6 +55,7 @@ class Options:
         costs: What a call to the classifier costs, by its shape and whether its graph is packed.
         long_texts: How texts longer than ``max_length`` are taken where a request does not say.
         max_windows: Most windows that one such text may be read in.
+        max_request_windows: Most windows that the long texts of one request may be read in together.
         deduplicate: Whether texts of a batch that are the same are computed once.
     """
 
@@ -72,12 +74,13 @@ class Options:
     costs: Costs = CPU_COSTS
     long_texts: LongTexts = TRUNCATE
     max_windows: int = DEFAULT_MAX_WINDOWS
+    max_request_windows: int = DEFAULT_MAX_REQUEST_WINDOWS
     deduplicate: bool = True
 
     @property
     def limits(self) -> Limits:
         """What bounds long texts."""
-        return Limits(self.max_length, self.pairs, self.max_windows)
+        return Limits(self.max_length, self.pairs, self.max_windows, self.max_request_windows)
 
 
 def read_options(config: Mapping[str, Any], version_directory: Path) -> Options:
@@ -111,6 +114,7 @@ def read_options(config: Mapping[str, Any], version_directory: Path) -> Options:
         costs=_costs(parameters, packed),
         long_texts=_long_texts(parameters, Limits(max_length, pairs)),
         max_windows=_positive(parameters, "max_windows", DEFAULT_MAX_WINDOWS),
+        max_request_windows=_positive(parameters, "max_request_windows", DEFAULT_MAX_REQUEST_WINDOWS),
         deduplicate=_flag(parameters, "deduplicate", default=True),
     )
 

@@ -6,9 +6,9 @@
               (deduplicate)      (long texts)    (planner)       (run)      (pooled)
 """
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import compress
+from itertools import compress, islice
 from operator import not_
 from typing import Literal, NamedTuple
 
@@ -103,6 +103,7 @@ class Pipeline:
         ways: Sequence[LongTexts] = (),
         still_wanted: StillWanted | None = None,
         overlapping: Sequence[bool] = (),
+        sizes: Sequence[int] = (),
     ) -> Outcome:
         """Answer every text or pair, all of one kind; empty input gives an empty outcome.
 
@@ -112,25 +113,31 @@ class Pipeline:
             still_wanted: Asked whether anybody waits for one of these texts, before each round of sub-batches is run.
             overlapping: Which texts came while the latest batch was computed, and so may take its answers; none where
                 none did.
+            sizes: Texts of each request, in their order, by which its windows are bounded; none where nothing bounds.
         """
         options = self._options
         if not ways and options.long_texts.mode != "truncate":
             ways = [options.long_texts] * len(texts)
         if not options.deduplicate:
-            return self._answer(texts, ways, still_wanted)
+            return self._answer(texts, ways, still_wanted, apart(sizes, range(len(texts))) if ways else ())
         keys: Sequence[Hashable] = list(zip(texts, ways, strict=True)) if ways else texts
         sharing = share(keys, self._latest.rows, overlapping)
         if sharing is None:
-            outcome = self._answer(texts, ways, still_wanted)
+            outcome = self._answer(texts, ways, still_wanted, apart(sizes, range(len(texts))) if ways else ())
         else:
-            outcome = self._answer_once(texts, ways, still_wanted, sharing)
+            outcome = self._answer_once(texts, ways, still_wanted, sharing, sizes)
         self._latest = Latest(
             {key: row for row, key in enumerate(keys) if row not in outcome.failures}, outcome.answers
         )
         return outcome
 
     def _answer_once(
-        self, texts: Sequence[TextInput], ways: Sequence[LongTexts], still_wanted: StillWanted | None, sharing: Sharing
+        self,
+        texts: Sequence[TextInput],
+        ways: Sequence[LongTexts],
+        still_wanted: StillWanted | None,
+        sharing: Sharing,
+        sizes: Sequence[int],
     ) -> Outcome:
         """Answer each text with the answer of the first that is the same, in this batch or in the latest."""
 
@@ -141,17 +148,22 @@ class Pipeline:
             [texts[text] for text in sharing.fresh],
             [ways[text] for text in sharing.fresh] if ways else (),
             still_wanted and wanted,
+            apart(sizes, sharing.origins.tolist()) if ways else (),
         )
         latest = self._latest.answers
         return (outcome if latest is None else outcome.followed_by(latest)).spread(sharing.origins)
 
     def _answer(
-        self, texts: Sequence[TextInput], ways: Sequence[LongTexts], still_wanted: StillWanted | None
+        self,
+        texts: Sequence[TextInput],
+        ways: Sequence[LongTexts],
+        still_wanted: StillWanted | None,
+        requests: Sequence[Collection[int]],
     ) -> Outcome:
         """Answer texts that are all distinct."""
         options = self._options
         tokens = self._tokenizer.encode(texts)
-        rows = take(tokens, ways, options.limits) if ways and tokens.whole else Rows(tokens)
+        rows = take(tokens, ways, options.limits, requests) if ways and tokens.whole else Rows(tokens)
         batches = self._plan(rows)
         logits: FloatArray = np.zeros((len(rows.tokens.ids), len(options.labels)), np.float32)
         failures = {text: Failure("refused", why) for text, why in rows.refused.items()}
@@ -213,3 +225,14 @@ class Pipeline:
         if logits.shape != expected:
             return Failure("failed", f"the classifier gave logits of shape {logits.shape}, not {expected}")
         return logits
+
+
+def apart(sizes: Sequence[int], places: Sequence[int]) -> list[set[int]]:
+    """Give each request the places of its texts, each place once.
+
+    Example:
+        >>> apart([2, 1], [7, 7, 3])
+        [{7}, {3}]
+    """
+    left = iter(places)
+    return [set(islice(left, size)) for size in sizes]

@@ -12,8 +12,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from tritext_serve.front.niceness import step_back
 from tritext_serve.front.options import OptionsError
 from tritext_serve.front.texts import TextError
 
@@ -26,13 +28,29 @@ QUEUE_FULL = "Exceeds maximum queue size: send again later, or fewer requests at
 # what there is no room for would be refused late.
 AT_ONCE_CHARACTERS = 8192
 
-# How long an idle engine waits, from the first request on, for those that usually follow on answers, and how long after
-# answers they are expected at all. Clients that send one request after another come back together, and one batch of
-# them costs less than one for the first and another for the rest.
-GATHER_SECONDS, EXPECTED_SECONDS = 0.002, 0.02
+# How long after answers the next requests of their clients are expected.
+EXPECTED_SECONDS = 0.02
 # How long Triton is kept from handing over more while the engine works, and while company is waited for: many requests
 # in one message cost less than one by one (docs/performance.md). A refused one waits as long.
 PACE_WORKING_SECONDS, PACE_GATHERING_SECONDS = 0.005, 0.0005
+
+
+@dataclass(frozen=True, slots=True)
+class Gathering:
+    """How long an idle engine waits for the requests that usually follow on answers.
+
+    Clients that send one request after another come back together, and one batch of them costs less than one for the
+    first and another for the rest. They do not come at once, as they share cores too; but once they pause, nobody does.
+
+    Attributes:
+        most_seconds: From the first request on.
+        pause_seconds: From the latest one on.
+        share: Of those who are expected; with so many, waiting for the last ones saves less than it takes.
+    """
+
+    most_seconds: float = 0.012
+    pause_seconds: float = 0.002
+    share: float = 0.75
 
 
 class Scheduler(Generic[Job]):
@@ -46,7 +64,7 @@ class Scheduler(Generic[Job]):
         answer: Callable[[Sequence[Job]], None],
         max_waiting: int,
         max_texts: int,
-        gather_seconds: float = GATHER_SECONDS,
+        gathering: Gathering = Gathering(),
     ) -> None:
         """Start the thread.
 
@@ -54,19 +72,19 @@ class Scheduler(Generic[Job]):
             answer: Answers a batch of jobs, and must not raise.
             max_waiting: Most jobs in the queue, those that are being answered not counted.
             max_texts: Most texts in a batch; a job with more comes alone.
-            gather_seconds: Longest wait for company.
+            gathering: How long to wait for company.
         """
         self._answer = answer
         self._max_waiting = max_waiting
         self._max_texts = max_texts
-        self._gather_seconds = gather_seconds
+        self._gathering = gathering
         self._queues: tuple[deque[tuple[Job, int]], ...] = (deque(), deque())
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._idle = threading.Condition(self._lock)
         self._working = False
         self._expected = 0
-        self._ended, self._until = -math.inf, math.inf
+        self._ended, self._arrived, self._until = -math.inf, -math.inf, math.inf
         self._closed = False
         self._thread = threading.Thread(target=self._serve, name="scheduler", daemon=True)
         self._thread.start()
@@ -92,6 +110,7 @@ class Scheduler(Generic[Job]):
             if self._closed or self._waiting >= self._max_waiting:
                 return False
             self._queues[later].append((job, texts))
+            self._arrived = time.monotonic()
             if not self._working:
                 self._changed.notify()
         return True
@@ -112,7 +131,7 @@ class Scheduler(Generic[Job]):
             texts += sum(count for queue in self._queues for _, count in queue)
             if self._closed or self._working or texts >= self._max_texts or waiting > self._max_waiting:
                 return None
-            if waiting < self._expected and self._patience() > 0:
+            if not self._suffices(waiting) and self._patience() > 0:
                 return None
             self._working, self._expected = True, 0
             return self._take()
@@ -147,6 +166,7 @@ class Scheduler(Generic[Job]):
         return sum(map(len, self._queues))
 
     def _serve(self) -> None:
+        step_back()
         while batch := self._next():
             try:
                 self._answer(batch)
@@ -170,14 +190,19 @@ class Scheduler(Generic[Job]):
         """Seconds to wait for company yet; the first who asks since the latest answers begins the wait."""
         now = time.monotonic()
         if self._until == math.inf:
-            self._until = now + self._gather_seconds if now < self._ended + EXPECTED_SECONDS else now
-        return self._until - now
+            expected = now < self._ended + EXPECTED_SECONDS
+            self._arrived, self._until = now, now + self._gathering.most_seconds * expected
+        return min(self._until, self._arrived + self._gathering.pause_seconds) - now
+
+    def _suffices(self, waiting: int) -> bool:
+        """Whether so many requests are most of those that are expected."""
+        return waiting >= self._gathering.share * self._expected
 
     @property
     def _is_complete(self) -> bool:
         """Whether nothing is gained by waiting for more."""
         texts = sum(count for queue in self._queues for _, count in queue)
-        return self._waiting >= self._expected or texts >= self._max_texts
+        return self._suffices(self._waiting) or texts >= self._max_texts
 
     def _take(self) -> list[Job]:
         batch: list[Job] = []

@@ -69,6 +69,26 @@ def test_more_windows_than_allowed_are_refused_with_their_number(paths: dict[str
     assert rows.refused[1].startswith("has 27 tokens, which make 5 windows, more than the 4 allowed: shorten it")
 
 
+@settings(deadline=None)
+@given(
+    st.lists(st.lists(st.integers(0, 5), max_size=4), min_size=1, max_size=4),
+    st.lists(st.integers(1, 30), min_size=6, max_size=6),
+)
+def test_no_request_gets_more_windows_than_allowed_and_none_pays_for_another(
+    paths: dict[str, Path], requests: list[list[int]], lengths: list[int]
+) -> None:
+    tokens = TextTokenizer(paths["bert"], 8, 0).encode(["good " * length for length in lengths])
+    limits, ways = Limits(8, max_request_windows=7), [LongTexts("window", 0)] * 6
+    free = take(tokens, ways, limits)
+    rows = take(tokens, ways, limits, [set(request) for request in requests])
+    wants = [sum(len(free.windows[text]) for text in set(request) & free.windows.keys()) for request in requests]
+    modest = {text for request, windows in zip(requests, wants, strict=True) if windows <= 7 for text in request}
+    greedy = {text for request, windows in zip(requests, wants, strict=True) if windows > 7 for text in request}
+    assert set(rows.refused) == (greedy - modest) & free.windows.keys()
+    assert set(rows.windows) == free.windows.keys() - rows.refused.keys()
+    assert sum(len(rows.windows[text]) for text in modest & rows.windows.keys()) <= 7 * len(requests)
+
+
 def test_pairs_may_be_refused(paths: dict[str, Path]) -> None:
     tokens = TextTokenizer(paths["bert"], 10, 0, pairs=True).encode([("good " * 9, "bad"), ("good", "bad")])
     rows = take(tokens, [LongTexts("refuse")] * 2, Limits(10, pairs=True))

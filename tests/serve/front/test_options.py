@@ -54,6 +54,8 @@ def test_all_that_a_request_may_say_otherwise_has_a_default_in_the_configuration
     options = read_options(given, version(tmp_path))
     assert options.long_texts == LongTexts("window", 8, "max")
     assert options.limits == Limits(128, pairs=False, max_windows=4)
+    given["parameters"]["max_request_windows"] = {"string_value": "9"}
+    assert read_options(given, tmp_path / "3").limits.max_request_windows == 9
     assert not options.deduplicate
 
 
@@ -80,6 +82,7 @@ def test_a_packed_graph_is_planned_by_its_own_costs_in_larger_sub_batches(tmp_pa
         ({"window_pooling": "sum"}, "window_pooling is 'sum': take mean, max"),
         ({"window_stride": "65"}, "window_stride is '65': take a whole number of tokens from 0 to 64"),
         ({"max_windows": "0"}, "max_windows is '0'"),
+        ({"max_request_windows": "all"}, "max_request_windows is 'all'"),
         ({"deduplicate": "yes"}, "deduplicate is 'yes': take true or false"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",

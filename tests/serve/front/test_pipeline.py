@@ -194,6 +194,23 @@ def test_each_text_is_taken_as_its_request_says(tokenizer: TextTokenizer) -> Non
     assert outcome.answers.scores[0, 0] < outcome.answers.scores[2, 0], "later words have larger ids"
 
 
+@pytest.mark.parametrize("deduplicate", [True, False])
+def test_a_request_of_too_many_windows_is_refused_and_its_neighbours_are_not(
+    tokenizer: TextTokenizer, deduplicate: bool
+) -> None:
+    classifier = Counting()
+    long = [" ".join(f"w{number}" for _ in range(20)) for number in range(5)]  # three windows each
+    texts = [*long[:4], "w1", long[4], long[0]]
+    pipeline = make(tokenizer, classifier, max_request_windows=6, deduplicate=deduplicate)
+    outcome = pipeline.classify(texts, [LongTexts("window", 0)] * 7, sizes=[5, 2])
+    refused = {1, 2, 3} if deduplicate else {0, 1, 2, 3}
+    assert set(outcome.failures) == refused, "what a neighbour wants too has its answer"
+    assert outcome.failures[1].message == (
+        "and the other long texts of its request make 12 windows, more than the 6 allowed: send fewer of them at a time"
+    )
+    assert sum(classifier.rows) == 7
+
+
 def test_the_configuration_says_how_long_texts_are_taken_where_no_request_does(tokenizer: TextTokenizer) -> None:
     outcome = make(tokenizer, long_texts=LongTexts("refuse")).classify(["w1 " * 8, "w1 " * 9])
     assert set(outcome.failures) == {1}

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tritext_serve.front.options import OptionsError
-from tritext_serve.front.scheduler import Scheduler, read_background, read_max_queue
+from tritext_serve.front.scheduler import Gathering, Scheduler, read_background, read_max_queue
 from tritext_serve.front.texts import TextError
 
 
@@ -31,7 +31,7 @@ class Held:
 def test_every_job_is_answered_once_in_order_and_batches_keep_their_limit(sizes: list[int]) -> None:
     held = Held()
     held.go.set()
-    scheduler: Scheduler[int] = Scheduler(held.answer, max_waiting=100, max_texts=8, gather_seconds=0)
+    scheduler: Scheduler[int] = Scheduler(held.answer, max_waiting=100, max_texts=8, gathering=Gathering(0, 0))
     for number, texts in enumerate(sizes):
         assert scheduler.admit(number, texts)
         scheduler.pace()
@@ -67,7 +67,7 @@ def test_background_jobs_let_the_others_pass() -> None:
 
 def test_it_waits_a_moment_for_the_clients_that_it_has_just_answered() -> None:
     held = Held()
-    scheduler: Scheduler[int] = Scheduler(held.answer, max_waiting=9, max_texts=9, gather_seconds=5)
+    scheduler: Scheduler[int] = Scheduler(held.answer, max_waiting=9, max_texts=9, gathering=Gathering(5, 5))
     scheduler.admit(0, 1)
     assert held.begun.wait(20)
     scheduler.admit(1, 1)
@@ -82,10 +82,27 @@ def test_it_waits_a_moment_for_the_clients_that_it_has_just_answered() -> None:
     assert held.batches == [[0], [1, 2, 3]]
 
 
+@pytest.mark.parametrize(("gathering", "more"), [(Gathering(20, 20), [1, 2, 3, 4]), (Gathering(20, 0.01), [1])])
+def test_it_waits_no_longer_once_most_have_come_or_the_others_pause(gathering: Gathering, more: list[int]) -> None:
+    held = Held()
+    scheduler: Scheduler[int] = Scheduler(held.answer, 9, 9, gathering)
+    scheduler.admit(0, 1)
+    assert held.begun.wait(20)
+    for job in more:
+        scheduler.admit(job, 1)
+    started = time.monotonic()
+    held.go.set()
+    while len(held.batches) < 2:  # whoever sent the first one is still expected
+        time.sleep(0.001)
+    assert time.monotonic() - started < 10
+    scheduler.close()
+    assert held.batches == [[0], more]
+
+
 def test_who_hands_over_a_few_to_an_idle_engine_answers_them_behind_those_that_wait() -> None:
     held = Held()
     held.go.set()
-    scheduler: Scheduler[int] = Scheduler(held.answer, max_waiting=9, max_texts=9, gather_seconds=20)
+    scheduler: Scheduler[int] = Scheduler(held.answer, max_waiting=9, max_texts=9, gathering=Gathering(20, 20))
     assert scheduler.claim(2, 2) == []
     assert scheduler.admit(0, 1), "what comes meanwhile waits"
     assert scheduler.claim(1, 1) is None
@@ -126,7 +143,9 @@ def test_what_waits_while_another_answers_is_taken_up_when_that_has_ended() -> N
 @given(sizes=st.lists(st.tuples(st.integers(1, 6), st.integers(1, 4)), min_size=1, max_size=30))
 def test_by_whomever_they_are_answered_it_is_once_and_in_order(sizes: list[tuple[int, int]]) -> None:
     answered: list[int] = []
-    scheduler: Scheduler[int] = Scheduler(answered.extend, max_waiting=200, max_texts=8, gather_seconds=0.0002)
+    scheduler: Scheduler[int] = Scheduler(
+        answered.extend, max_waiting=200, max_texts=8, gathering=Gathering(0.0002, 0.0002)
+    )
     number = 0
     for jobs, texts in sizes:
         own = range(number, number := number + jobs)
@@ -144,7 +163,7 @@ def test_by_whomever_they_are_answered_it_is_once_and_in_order(sizes: list[tuple
 def test_a_lone_client_waits_for_nobody() -> None:
     held = Held()
     held.go.set()
-    scheduler: Scheduler[int] = Scheduler(held.answer, max_waiting=9, max_texts=9, gather_seconds=20)
+    scheduler: Scheduler[int] = Scheduler(held.answer, max_waiting=9, max_texts=9, gathering=Gathering(20, 20))
     started = time.monotonic()
     for number in range(5):
         scheduler.admit(number, 1)
@@ -184,7 +203,7 @@ def test_an_answer_that_fails_all_the_same_leaves_the_engine_free() -> None:
         begun.set()
         raise MemoryError
 
-    scheduler: Scheduler[int] = Scheduler(answer, max_waiting=4, max_texts=8, gather_seconds=0)
+    scheduler: Scheduler[int] = Scheduler(answer, max_waiting=4, max_texts=8, gathering=Gathering(0, 0))
     assert scheduler.admit(1, 1)
     assert begun.wait(20)
     ends = time.monotonic() + 20

@@ -5,6 +5,7 @@ import json
 import math
 import time
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -181,13 +182,11 @@ class TritonPythonModel:
         ways = () if all(job.way is self._options.long_texts for job in jobs) else each_text(jobs, "way")
         on_their_way = self._latest_ended + ON_ITS_WAY_SECONDS
         overlapping = [arrived < on_their_way for arrived in each_text(jobs, "arrived")]
-        outcome = self._pipeline.classify(texts, ways, self._still_wanted(jobs), overlapping)
+        sizes = [len(job.texts) for job in jobs]
+        outcome = self._pipeline.classify(texts, ways, self._still_wanted(jobs), overlapping, sizes)
         columns = Columns(self._builders, outcome.answers)
-        start = 0
-        for job in jobs:
-            rows = slice(start, start + len(job.texts))
-            start = rows.stop
-            job.send(self._respond(job, rows, outcome, columns))
+        for job, size, end in zip(jobs, sizes, accumulate(sizes), strict=True):
+            job.send(self._respond(job, slice(end - size, end), outcome, columns))
         self._latest_ended = ended = time.perf_counter()
         durations, waits = [ended - job.arrived for job in jobs], [started - job.arrived for job in jobs]
         self._tally.count([job.outcome for job in jobs], durations, waits, outcome)

@@ -43,11 +43,18 @@ def _listener(edge: Edge, listener: Listener, number: int) -> dict[str, Any]:
     return {
         "@type": TYPE + "envoy.config.listener.v3.Listener",
         "name": f"edge_{number}",
-        "address": address(listener.host, listener.port),
+        "address": _address(listener),
         "enable_reuse_port": False,  # else a second edge would take half of the connections, and no error be seen
         "per_connection_buffer_limit_bytes": CONNECTION_BUFFER,
         "filter_chains": [chain],
     }
+
+
+def _address(listener: Listener) -> dict[str, Any]:
+    written = address(listener.host, listener.port)
+    if listener.namespace:
+        written["socket_address"]["network_namespace_filepath"] = listener.namespace
+    return written
 
 
 HCM = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"

@@ -30,11 +30,13 @@ class Listener:
         host: An address of the machine or container that Envoy runs in.
         port: A TCP port.
         tls: The certificate; None for plain text, which is for loopback and private networks.
+        namespace: File of the network in which it is; "" for that in which Envoy runs.
     """
 
     host: str
     port: int
     tls: Tls | None = None
+    namespace: str = ""
 
 
 @dataclass(frozen=True, slots=True)

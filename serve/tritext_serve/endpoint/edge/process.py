@@ -41,12 +41,14 @@ class EnvoyOptions:
         drain_seconds: How long requests may finish when it stops.
         admin_socket: Its administration, in the folder it runs in.
         start_timeout: Seconds until it must answer.
+        enter: A command that starts another in the network where it is to be.
     """
 
     concurrency: int = 1
     drain_seconds: int = 5
     admin_socket: str = "admin.sock"
     start_timeout: float = START_SECONDS
+    enter: tuple[str, ...] = ()
 
 
 class Envoy:
@@ -158,6 +160,7 @@ class Envoy:
     def _command(self) -> list[str]:
         options = self.options
         return [
+            *options.enter,
             str(self._binary),
             "--config-path", BOOTSTRAP,
             "--file-flush-interval-msec", str(LOG_FLUSH),

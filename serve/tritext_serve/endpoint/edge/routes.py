@@ -106,10 +106,8 @@ def _all(edge: Edge) -> Iterator[Route]:
 
 def _of_path(edge: Edge, path: Path) -> Iterator[Route]:
     endpoint, match = edge.endpoint, _match(path)
-    for deployment in endpoint.deployments.values():
-        yield _forward(path, deployment, _with_header(match, {"string_match": {"exact": deployment.name}}), None)
-    unknown = _with_header(match, {"present_match": True})
-    yield _refuse(f"{path.name}:unknown", unknown, "DeploymentNotFound", grpc=path.grpc, keyless=path.keyless)
+    if not path.keyless:  # a stranger is not told what deployments there are: for them the header means nothing
+        yield from _targeted(endpoint, path, match)
     live = shares(endpoint.traffic)
     for position, (name, up_to) in enumerate(live):
         drawn = match if position == len(live) - 1 else match | {"runtime_fraction": _fraction(up_to)}
@@ -119,6 +117,13 @@ def _of_path(edge: Edge, path: Path) -> Iterator[Route]:
         yield _refuse(f"{path.name}:idle", match, code, grpc=path.grpc, keyless=path.keyless)
     if not path.grpc:
         yield _not_allowed(path.match, path.methods, keyless=path.keyless)
+
+
+def _targeted(endpoint: Endpoint, path: Path, match: dict[str, Any]) -> Iterator[Route]:
+    for deployment in endpoint.deployments.values():
+        yield _forward(path, deployment, _with_header(match, {"string_match": {"exact": deployment.name}}), None)
+    unknown = _with_header(match, {"present_match": True})
+    yield _refuse(f"{path.name}:unknown", unknown, "DeploymentNotFound", grpc=path.grpc)
 
 
 def _match(path: Path) -> dict[str, Any]:
@@ -154,11 +159,12 @@ def _forward(path: Path, deployment: Deployment, match: dict[str, Any], mirror: 
     if mirror:
         action["request_mirror_policies"] = mirror
     filters: dict[str, Any] = {LUA_FILTER: checked_as(path)} | ({KEY_FILTER: _OFF} if path.keyless else {})
+    served_by = [] if path.keyless else [_header(TARGET_HEADER, deployment.name)]
     return {
         "name": f"{path.name}:{deployment.name}",
         "match": match,
         "route": action,
-        "response_headers_to_add": [_header(TARGET_HEADER, deployment.name)],
+        "response_headers_to_add": served_by,
         "typed_per_filter_config": filters,
     }
 

@@ -20,6 +20,6 @@ def refuse_unwalled(endpoint: Endpoint) -> None:
     """
     if fields := asked(endpoint):
         raise IsolationError(
-            f"{'; '.join(fields)}: `up` builds no walls, and every deployment would reach everything: serve it in "
-            "containers, whose files `tritext endpoint render` writes, or take this out of the files"
+            f"{'; '.join(fields)}: without walls every deployment would reach everything: add --isolate to `up`, "
+            "serve it in containers, whose files `tritext endpoint render` writes, or take this out of the files"
         )

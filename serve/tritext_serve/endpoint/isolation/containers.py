@@ -7,19 +7,19 @@
     prometheus ──────────── monitoring ─┘                     └─ green (internal) ─┘
 
 Containers have no filter by ports of their own, so who may not speak to whom shares no network. Prometheus is on none
-of Triton's: the ingress hands it the metrics, and them alone. There is no supervisor here either: the ingress asks each
-Triton the canary text itself, every second or two, and sends no request to one that does not give the certified label.
+of Triton's: the ingress hands it the metrics, and them alone. A watcher stands in each deployment's container
+(``endpoint.watch``): the ingress asks it every second whether its Triton answers the canary.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from tritext_serve.canary import Canary
 from tritext_serve.endpoint import egress
 from tritext_serve.endpoint.edge import Edge, Listener, render
-from tritext_serve.endpoint.edge.clusters import TYPE
+from tritext_serve.endpoint.edge.clusters import ADMIN, TYPE
+from tritext_serve.endpoint.edge.listeners import file_source
 from tritext_serve.endpoint.isolation.outbound import outbound
 from tritext_serve.endpoint.model import Endpoint, Upstream
 from tritext_serve.errors import IsolationError
@@ -27,12 +27,13 @@ from tritext_serve.errors import IsolationError
 # The services of the compose files, in the order of their networks. A third would be a third service and network.
 DEPLOYMENTS = ("blue", "green")
 USUAL_SUBNET = "10.60"
-PRIVATE_PORT, PUBLIC_PORT, HTTP_PORT, GRPC_PORT, METRICS_PORT, STATS_PORT = 8080, 8443, 8000, 8001, 8002, 9902
+PRIVATE_PORT, PUBLIC_PORT, HTTP_PORT, GRPC_PORT, METRICS_PORT, HEALTH_PORT = 8080, 8443, 8000, 8001, 8002, 8003
+STATS_PORT, DRAIN_PORT = 9902, 9903
 FOLDER = "/etc/tritext"
 # The folder is mounted read-only, and Envoy joins this to it.
 SOCKET_IN_TMP = "../../tmp/admin.sock"
-CHECK_SECONDS, CHECK_TIMEOUT = "2s", "2s"
-EXPECTED = "tritext_expected_label_share"
+TOLD = "metrics.json"
+MOST_TOLD_BYTES = 1 << 20
 MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 ROUTER = "envoy.extensions.filters.http.router.v3.Router"
 
@@ -94,28 +95,12 @@ def check(endpoint: Endpoint) -> None:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class Certified:
-    """What a deployment's export is known to give.
-
-    Attributes:
-        canary: A text and its label.
-        shares: How often each label was given to the certificate's texts, as shares of 1.
-    """
-
-    canary: Canary
-    shares: Mapping[str, float] = field(default_factory=dict)
-
-
-def ingress(
-    endpoint: Endpoint, keys: Mapping[str, str], certified: Mapping[str, Certified], ground: Ground
-) -> dict[str, str]:
+def ingress(endpoint: Endpoint, keys: Mapping[str, str], ground: Ground) -> dict[str, str]:
     """Write the ingress' files.
 
     Args:
         endpoint: What to serve.
         keys: The valid keys by their clients' names; they stand in the files.
-        certified: What each deployment must answer.
         ground: The addresses.
 
     Returns:
@@ -126,15 +111,15 @@ def ingress(
     if endpoint.public_network_access == "enabled":
         listeners.append(Listener(ground.public, PUBLIC_PORT))
     upstreams = tuple(
-        Upstream(name, ground.triton(name), HTTP_PORT, GRPC_PORT, HTTP_PORT) for name in endpoint.deployments
+        Upstream(name, ground.triton(name), HTTP_PORT, GRPC_PORT, HEALTH_PORT) for name in endpoint.deployments
     )
     edge = Edge(
         endpoint, upstreams, keys, tuple(listeners), STATS_PORT,
         stats_host=ground.stats, directory=FOLDER, admin_socket=SOCKET_IN_TMP,
     )  # fmt: skip
     files = render(edge)
-    files["cds.json"] = _judged(files["cds.json"], certified)
-    files["bootstrap.json"] = _with_metrics(files["bootstrap.json"], endpoint, certified, ground)
+    files["bootstrap.json"] = _with_metrics(files["bootstrap.json"], edge, ground)
+    files[TOLD] = _told_to_prometheus(endpoint, len(keys))
     return files
 
 
@@ -158,94 +143,102 @@ def way_out(endpoint: Endpoint, ground: Ground) -> dict[str, str]:
     return egress.render(egress.Egress(tuple(doorways), stats_address=ground.egress_stats))
 
 
-def canary_check(canary: Canary) -> dict[str, Any]:
-    """Describe Envoy's active health check of one Triton: an inference whose answer must be the certified one."""
-    body = {"inputs": canary.inputs, "outputs": [{"name": "label_id"}]}
-    return {
-        "timeout": CHECK_TIMEOUT,
-        "interval": CHECK_SECONDS,
-        "no_traffic_interval": CHECK_SECONDS,
-        "unhealthy_threshold": 1,
-        "healthy_threshold": 1,
-        "http_health_check": {
-            "method": "POST",
-            "path": f"/v2/models/{canary.model}/versions/{canary.version}/infer",
-            "request_headers_to_add": [{"header": {"key": "content-type", "value": "application/json"}}],
-            "send": {"text": json.dumps(body).encode().hex()},
-            "receive": [{"text": f'"data":[{canary.label_id}]'.encode().hex()}],
-        },
-    }
-
-
-def _judged(clusters: str, certified: Mapping[str, Certified]) -> str:
-    """Let every cluster be judged by its deployment's canary; both protocols are asked by HTTP."""
-    content = json.loads(clusters)
-    for cluster in content["resources"]:
-        known = certified.get(cluster["name"].removesuffix("_grpc"))
-        if known is not None:
-            cluster["health_checks"] = [canary_check(known.canary)]
-    return json.dumps(content, indent=1) + "\n"
-
-
 def scraped(endpoint: Endpoint) -> list[dict[str, Any]]:
     """List whom Prometheus is to scrape, as its ``http_sd_configs`` want it."""
 
     def group(target: str, path: str, **labels: str) -> dict[str, Any]:
         return {"targets": [target], "labels": {"__metrics_path__": path, "endpoint": endpoint.name, **labels}}
 
-    tritons = [
-        group(f"ingress:{METRICS_PORT}", f"/metrics/{name}", job="triton", deployment=name, instance=name)
-        for name in endpoint.deployments
-    ]
-    edges = [
-        group(f"{name}:{STATS_PORT}", "/stats/prometheus", job=job)
-        for name, job in (("ingress", "envoy"), ("egress", "egress"))
-    ]
-    return [*tritons, *edges, group(f"ingress:{METRICS_PORT}", "/metrics/expected", job="certificates")]
+    ingress_metrics = f"ingress:{METRICS_PORT}"
+    found = [group(ingress_metrics, "/metrics/endpoint", job="endpoint")]
+    for name in endpoint.deployments:
+        found.append(group(ingress_metrics, f"/metrics/{name}", job="triton", deployment=name, instance=name))
+        # Its samples say themselves of which deployment they are.
+        found.append(group(ingress_metrics, f"/metrics/{name}/watcher", job="supervisor", instance=name))
+    for name, job in (("ingress", "envoy"), ("egress", "egress")):
+        found.append(group(f"{name}:{STATS_PORT}", "/stats/prometheus", job=job))
+    return found
 
 
-def expected(certified: Mapping[str, Certified]) -> str:
-    """Write the label shares of the certificates as Prometheus reads them: what drift is measured from."""
-    lines = [f"# TYPE {EXPECTED} gauge"]
-    for name, known in certified.items():
-        for label, share in known.shares.items():
-            escaped = label.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-            lines.append(
-                f'{EXPECTED}{{deployment="{name}",model="{known.canary.model}",label="{escaped}"}} {share:.6f}'
-            )
-    return "\n".join(lines) + "\n"
+def standing(endpoint: Endpoint, keys: int) -> str:
+    """Write what no watcher knows as Prometheus reads it: how the traffic is split, and how many keys there are."""
+    shares = (("traffic", endpoint.traffic), ("mirror", endpoint.mirror_traffic))
+    lines = []
+    for kind, by_name in shares:
+        lines.append(f"# TYPE tritext_{kind}_share gauge")
+        for name in endpoint.deployments:
+            lines.append(f'tritext_{kind}_share{{deployment="{name}"}} {by_name.get(name, 0)}')
+    return "\n".join([*lines, "# TYPE tritext_keys gauge", f"tritext_keys {keys}"]) + "\n"
 
 
-def _with_metrics(bootstrap: str, endpoint: Endpoint, certified: Mapping[str, Certified], ground: Ground) -> str:
-    """Add a listener that tells Prometheus whom to scrape and hands it each deployment's metrics, and nothing else."""
-    content = json.loads(bootstrap)
+def _told_to_prometheus(endpoint: Endpoint, keys: int) -> str:
+    """Write the routes of the metrics listener: whom to scrape, each deployment's metrics, and nothing else."""
     routes = [
         _told("/targets", "application/json", json.dumps(scraped(endpoint))),
-        _told("/metrics/expected", "text/plain; version=0.0.4", expected(certified)),
+        _told("/metrics/endpoint", "text/plain; version=0.0.4", standing(endpoint, keys)),
     ]
     for name in endpoint.deployments:
-        onwards = {"cluster": f"{name}_metrics", "prefix_rewrite": "/metrics", "timeout": "10s"}
-        routes.append({"match": {"path": f"/metrics/{name}"}, "route": onwards})
-        content["static_resources"]["clusters"].append(_metrics_cluster(name, ground))
-    manager = {
-        "@type": TYPE + MANAGER,
-        "stat_prefix": "metrics",
-        "route_config": {"virtual_hosts": [{"name": "metrics", "domains": ["*"], "routes": routes}]},
-        "http_filters": [{"name": "router", "typed_config": {"@type": TYPE + ROUTER}}],
+        for path, cluster in ((f"/metrics/{name}", f"{name}_metrics"), (f"/metrics/{name}/watcher", f"{name}_watcher")):
+            onwards = {"cluster": cluster, "prefix_rewrite": "/metrics", "timeout": "10s"}
+            routes.append({"match": {"path": path}, "route": onwards})
+    table = {
+        "@type": TYPE + "envoy.config.route.v3.RouteConfiguration",
+        "name": "metrics",
+        "max_direct_response_body_size_bytes": MOST_TOLD_BYTES,
+        "virtual_hosts": [{"name": "metrics", "domains": ["*"], "routes": routes}],
     }
-    content["static_resources"]["listeners"].append(
-        {
-            "name": "metrics",
-            "address": egress.socket_address(ground.stats, METRICS_PORT),
-            "ignore_global_conn_limit": True,
-            "filter_chains": [{"filters": [{"name": "http_connection_manager", "typed_config": manager}]}],
-        }
-    )
+    return json.dumps({"resources": [table]}, indent=1) + "\n"
+
+
+def _with_metrics(bootstrap: str, edge: Edge, ground: Ground) -> str:
+    """Add a listener for Prometheus, and one inside the container by which it is drained before it stops."""
+    content = json.loads(bootstrap)
+    static = content["static_resources"]
+    for name in edge.endpoint.deployments:
+        static["clusters"].append(_metrics_cluster(f"{name}_metrics", ground.triton(name), METRICS_PORT))
+        static["clusters"].append(_metrics_cluster(f"{name}_watcher", ground.triton(name), HEALTH_PORT))
+    told = {"rds": {"route_config_name": "metrics", "config_source": file_source(edge, TOLD)}}
+    static["listeners"].append(_listener("metrics", ground.stats, METRICS_PORT, told))
+    # Its connections must not be drained with the others.
+    drain = _listener("drain", "127.0.0.1", DRAIN_PORT, _drain_routes()) | {"drain_type": "MODIFY_ONLY"}
+    static["listeners"].append(drain)
     return json.dumps(content, indent=1) + "\n"
 
 
+def _drain_routes() -> dict[str, Any]:
+    """Pass on to Envoy's administration what its start script needs to stop it in order, and nothing else."""
+    asked = (
+        ("POST", "/healthcheck/fail"),
+        ("POST", "/drain_listeners"),
+        ("GET", "/stats"),
+    )
+    routes = [
+        {
+            "match": {"path": path, "headers": [{"name": ":method", "string_match": {"exact": method}}]},
+            "route": {"cluster": ADMIN, "timeout": "5s"},
+        }
+        for method, path in asked
+    ]
+    return {"route_config": {"virtual_hosts": [{"name": "drain", "domains": ["*"], "routes": routes}]}}
+
+
+def _listener(name: str, host: str, port: int, routed: dict[str, Any]) -> dict[str, Any]:
+    manager = {
+        "@type": TYPE + MANAGER,
+        "stat_prefix": name,
+        **routed,
+        "http_filters": [{"name": "router", "typed_config": {"@type": TYPE + ROUTER}}],
+    }
+    return {
+        "name": name,
+        "address": egress.socket_address(host, port),
+        "ignore_global_conn_limit": True,
+        "filter_chains": [{"filters": [{"name": "http_connection_manager", "typed_config": manager}]}],
+    }
+
+
 def _told(path: str, kind: str, text: str) -> dict[str, Any]:
-    """Answer a path with a text that does not change."""
+    """Answer a path with a text."""
     return {
         "match": {"path": path},
         "direct_response": {"status": 200, "body": {"inline_string": text}},
@@ -255,9 +248,8 @@ def _told(path: str, kind: str, text: str) -> dict[str, Any]:
     }
 
 
-def _metrics_cluster(deployment: str, ground: Ground) -> dict[str, Any]:
-    endpoint = {"endpoint": {"address": egress.socket_address(ground.triton(deployment), METRICS_PORT)}}
-    name = f"{deployment}_metrics"
+def _metrics_cluster(name: str, host: str, port: int) -> dict[str, Any]:
+    endpoint = {"endpoint": {"address": egress.socket_address(host, port)}}
     return {
         "name": name,
         "type": "STATIC",

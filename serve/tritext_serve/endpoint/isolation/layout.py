@@ -23,6 +23,8 @@ from tritext_serve.endpoint.model import Endpoint
 from tritext_serve.errors import IsolationError
 
 EDGE_PORT, HTTP_PORT, GRPC_PORT, METRICS_PORT, HEALTH_PORT = 8080, 8000, 8001, 8002, 8003
+# From the ports of one instance of a deployment to those of the next.
+NEXT_INSTANCE = 10
 PRIVATE_LISTENER, CLIENT = "10.60.0.1", "10.60.0.2"
 PUBLIC_LISTENER, OUTSIDE = "203.0.113.1", "203.0.113.2"  # a range that is kept for examples
 EGRESS_PUBLIC, ROUTER = "198.51.100.1", "198.51.100.2"  # another
@@ -39,10 +41,12 @@ class Site:
         prefix: Of the kernel's names.
         internet: Addresses of hosts by name: what the egress resolves without asking anybody. Those that do not lie
             inside are the addresses of ``outside``.
+        slots: Instances of a deployment that have ports.
     """
 
-    prefix: str = "tritext"
+    prefix: str
     internet: Mapping[str, str] = field(default_factory=dict)
+    slots: int = 1
 
 
 def deployment_namespace(deployment: str) -> str:
@@ -50,15 +54,14 @@ def deployment_namespace(deployment: str) -> str:
     return f"deployment-{deployment}"
 
 
-def lay_out(endpoint: Endpoint, site: Site | None = None) -> Plan:
+def lay_out(endpoint: Endpoint, site: Site) -> Plan:
     """Plan the network of an endpoint.
 
     Raises:
         IsolationError: an outbound rule means nothing here, or holds what is no host name.
     """
-    site = site or Site()
     public = endpoint.public_network_access == "enabled"
-    cells = _cells(endpoint)
+    cells = _cells(endpoint, site.slots)
     for cell in cells:
         _check_hosts(cell.outbound)
     namespaces = [
@@ -80,6 +83,12 @@ def lay_out(endpoint: Endpoint, site: Site | None = None) -> Plan:
     return Plan(site.prefix, tuple(namespaces), tuple(links))
 
 
+def ports_of(slot: int) -> tuple[int, int, int]:
+    """Give the ports of an instance: HTTP, gRPC, metrics."""
+    http, grpc, metrics = (port + slot * NEXT_INSTANCE for port in (HTTP_PORT, GRPC_PORT, METRICS_PORT))
+    return http, grpc, metrics
+
+
 def doorways(endpoint: Endpoint) -> Egress:
     """Describe the egress proxy that belongs to the plan of an endpoint."""
     cells = _cells(endpoint)
@@ -93,6 +102,11 @@ class _Cell:
     number: int
     name: str
     outbound: Outbound
+    slots: int = 1
+
+    def ports(self, *kinds: int) -> tuple[int, ...]:
+        """Give the ports of some kinds of every instance."""
+        return tuple(kind + slot * NEXT_INSTANCE for slot in range(self.slots) for kind in kinds)
 
     @property
     def _network(self) -> str:
@@ -131,11 +145,13 @@ class _Cell:
 
     @property
     def namespace(self) -> Namespace:
-        network = self._network
+        network, metrics = self._network, (*self.ports(METRICS_PORT), HEALTH_PORT)
         rules = [
-            Rule("in", "the edge asks for labels", f"{network}.1", self.address, "tcp", (HTTP_PORT, GRPC_PORT)),
-            Rule("in", "metrics and health", f"{network}.9", self.monitored, "tcp", (METRICS_PORT, HEALTH_PORT)),
-            Rule("in", "the canary", f"{network}.9", self.monitored, "tcp", (HTTP_PORT,)),
+            Rule(
+                "in", "the edge asks for labels", f"{network}.1", self.address, "tcp", self.ports(HTTP_PORT, GRPC_PORT)
+            ),
+            Rule("in", "metrics and health", f"{network}.9", self.monitored, "tcp", metrics),
+            Rule("in", "the canary", f"{network}.9", self.monitored, "tcp", self.ports(HTTP_PORT)),
         ]
         for address, endpoint in self.private:
             rules.append(Rule("out", f"private endpoint {endpoint.host}", "", address, "tcp", endpoint.ports))
@@ -165,9 +181,9 @@ class _Cell:
         return links
 
 
-def _cells(endpoint: Endpoint) -> list[_Cell]:
+def _cells(endpoint: Endpoint, slots: int = 1) -> list[_Cell]:
     return [
-        _Cell(number, name, outbound(endpoint.network, deployment))
+        _Cell(number, name, outbound(endpoint.network, deployment), slots)
         for number, (name, deployment) in enumerate(sorted(endpoint.deployments.items()))
     ]
 
@@ -189,7 +205,7 @@ def _ingress(cells: list[_Cell], public: bool) -> tuple[Rule, ...]:
     rules.append(Rule("in", "the edge's counters", "10.60.1.1", "10.60.1.2", "tcp", (STATS_PORT,)))
     rules.append(Rule("out", "the supervisor's verdicts", "", "10.60.1.1", "tcp", (HEALTH_PORT,)))
     for cell in cells:
-        rules.append(Rule("out", f"labels of {cell.name}", "", cell.address, "tcp", (HTTP_PORT, GRPC_PORT)))
+        rules.append(Rule("out", f"labels of {cell.name}", "", cell.address, "tcp", cell.ports(HTTP_PORT, GRPC_PORT)))
     return tuple(rules)
 
 
@@ -198,8 +214,9 @@ def _monitor(cells: list[_Cell]) -> tuple[Rule, ...]:
         Rule("in", "the edge asks who is well", "10.60.1.2", "10.60.1.1", "tcp", (HEALTH_PORT,)),
         Rule("out", "the edge's counters", "", "10.60.1.2", "tcp", (STATS_PORT,)),
     ]
-    ports = (HTTP_PORT, METRICS_PORT, HEALTH_PORT)
-    rules += [Rule("out", f"canary and metrics of {cell.name}", "", cell.monitored, "tcp", ports) for cell in cells]
+    for cell in cells:
+        ports = (*cell.ports(HTTP_PORT, METRICS_PORT), HEALTH_PORT)
+        rules.append(Rule("out", f"canary and metrics of {cell.name}", "", cell.monitored, "tcp", ports))
     return tuple(rules)
 
 

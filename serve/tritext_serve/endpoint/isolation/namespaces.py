@@ -1,21 +1,24 @@
 """A plan as namespaces of this machine's kernel: built, changed and taken down. Needs root; the only module that does.
 
-Nothing outside the namespaces is touched: no route, no filter and no forwarding of the machine's own network. What an
-earlier run left under the same prefix, because it was killed, is swept away first.
+Nothing outside the namespaces is touched: no route, no filter and no forwarding of the machine's own network. Every
+name holds the number of the process that it belongs to: what a killed one left is swept away by whoever builds next,
+and what a living one has is nobody else's business.
 """
 
+import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
 from tritext_serve.endpoint.isolation import filters
-from tritext_serve.endpoint.isolation.plan import Link, Namespace, Plan, device
+from tritext_serve.endpoint.isolation.plan import NAMED, Link, Namespace, Plan, device
 from tritext_serve.errors import IsolationError
 
 # Where `ip netns exec` looks for the files that it lays over those in /etc.
@@ -24,6 +27,9 @@ COMMAND_SECONDS = 30
 END_SECONDS = 10.0
 POLL_SECONDS = 0.02
 LOOPBACK_ONLY = "127.0.0.1 localhost\n"
+_LOG = logging.getLogger(__name__)
+# tritext.films.4711-ingress: names of endpoints have no dots.
+_OWNED = re.compile(r"(tritext\.[^.]+\.([0-9]+))-.+")
 
 
 class Network:
@@ -40,6 +46,7 @@ class Network:
             IsolationError: this user or machine may not.
         """
         require()
+        sweep_dead()
         sweep(self.plan.prefix)
         try:
             for namespace in self.plan.namespaces:
@@ -125,7 +132,7 @@ def missing() -> str:
     for program, package in (("ip", "iproute2"), ("nft", "nftables"), ("sysctl", "procps")):
         if shutil.which(program) is None:
             return f"there is no {program}: install the package {package}"
-    probe = f"tritext-probe-{os.getpid()}"
+    probe = f"{own_prefix('probe')}-nft"
     try:
         _ip(f"netns add {probe}")
     except IsolationError as error:
@@ -149,6 +156,16 @@ def require() -> None:
         raise IsolationError(f"no isolation here: {why}")
 
 
+def own_prefix(name: str) -> str:
+    """Begin the names of the namespaces that this process has under a name without dots, and of no other process's."""
+    return f"tritext.{name}.{os.getpid()}"
+
+
+def addresses() -> list[str]:
+    """List the addresses of version 4 that this network has itself, loopback's too."""
+    return re.findall(r" inet ([0-9.]+)", _ip("-4 -o address show"))
+
+
 def standing(prefix: str) -> list[str]:
     """List the kernel's names of the namespaces that stand under a prefix."""
     names = (line.split()[0] for line in _ip("netns list").splitlines() if line.strip())
@@ -160,10 +177,34 @@ def sweep(prefix: str) -> None:
     names = standing(prefix)
     _end(names)
     for name in names:
-        _ip(f"netns delete {name}")
-    if FILES.is_dir():
-        for folder in FILES.glob(f"{prefix}-*"):
-            shutil.rmtree(folder, ignore_errors=True)
+        with _unless_gone(name):
+            _ip(f"netns delete {name}")
+    for folder in FILES.glob(f"{prefix}-*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep_dead() -> None:
+    """Remove the namespaces of processes that were killed before they could; for root, and safe for others."""
+    if os.geteuid() != 0:
+        return
+    found = (_OWNED.fullmatch(path.name) for folder in (NAMED, FILES) for path in folder.glob("tritext.*"))
+    owners = {match[1]: match[2] for match in found if match}
+    for prefix, pid in owners.items():
+        if not Path("/proc", pid).exists():
+            try:
+                sweep(prefix)
+            except IsolationError as error:  # it keeps nobody from anything: whoever comes next tries again
+                _LOG.warning("namespaces of a killed process are left: %s", error)
+
+
+@contextmanager
+def _unless_gone(name: str) -> Iterator[None]:
+    """Let an error pass by where another sweep was faster."""
+    try:
+        yield
+    except IsolationError:
+        if (NAMED / name).exists():
+            raise
 
 
 def _end(names: Iterable[str]) -> None:
@@ -185,7 +226,10 @@ def _end(names: Iterable[str]) -> None:
 
 
 def _processes(name: str) -> list[int]:
-    return [int(word) for word in _ip(f"netns pids {name}").split()]
+    found = ""
+    with _unless_gone(name):
+        found = _ip(f"netns pids {name}")
+    return [int(word) for word in found.split()]
 
 
 def _ip(text: str, *flags: str) -> str:

@@ -7,9 +7,12 @@ something to say to each other and no others, so that most of what is forbidden 
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 Way = Literal["in", "out", "through"]
+# Where the kernel shows namespaces by their names.
+NAMED = Path("/run/netns")
 DEVICE_LIMIT = 15  # characters in a device's name: IFNAMSIZ less its NUL
 
 

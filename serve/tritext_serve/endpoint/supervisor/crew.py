@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count, islice
 from pathlib import Path
 
+from tritext_serve.endpoint.isolation.walls import Walls
 from tritext_serve.endpoint.model import Deployment, Upstream
 from tritext_serve.endpoint.supervisor import limits
 from tritext_serve.endpoint.supervisor.instance import Instance, Shop
@@ -35,6 +36,7 @@ class Site:
         health_host: Where the edge asks for health.
         health_port: Likewise.
         isolate: Whether control groups are tried.
+        walls: The network that they have to themselves, if any.
     """
 
     endpoint: str
@@ -44,6 +46,7 @@ class Site:
     health_host: str
     health_port: int
     isolate: bool = True
+    walls: Walls | None = None
 
 
 @dataclass(slots=True)
@@ -114,10 +117,10 @@ class Crew:
         self.group.remove()
 
     def _upstream(self, instance: Instance) -> Upstream:
-        address = instance.server.options.address
+        address, walls = instance.server.options.address, self.site.walls
         return Upstream(
             self.deployment.name,
-            address.reachable_host,
+            walls.reached(self.deployment.name) if walls else address.reachable_host,
             address.http,
             address.grpc,
             self.site.health_port,
@@ -162,9 +165,12 @@ def must_change(crew: Crew, deployment: Deployment) -> bool:
 
 
 def _instance(deployment: Deployment, number: int, group: limits.Group, site: Site, shop: Shop) -> Instance:
-    address = Address("127.0.0.1", *steady_ports(3))
+    if site.walls:
+        address, enter = site.walls.seat(deployment.name, number)
+    else:
+        address, enter = Address("127.0.0.1", *steady_ports(3)), ()
     log = site.logs / f"{deployment.name}-{number}.log"
-    server = Server(deployment.repository, replace(site.options, address=address, log=log))
+    server = Server(deployment.repository, replace(site.options, address=address, log=log, enter=enter))
     return Instance(deployment.name, number, server, group, shop)
 
 

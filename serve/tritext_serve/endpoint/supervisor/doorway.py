@@ -39,15 +39,16 @@ _LOG = logging.getLogger(__name__)
 class Doorway:
     """Envoy and its files."""
 
-    def __init__(self, directory: Path, logs: Path, spawner: ThreadPoolExecutor) -> None:
+    def __init__(self, directory: Path, logs: Path, spawner: ThreadPoolExecutor, enter: tuple[str, ...] = ()) -> None:
         """Nothing is started yet.
 
         Args:
             directory: The folder of Envoy's files, this user's alone.
             logs: The folder of logs.
             spawner: The one thread that starts processes and outlives them.
+            enter: A command that starts Envoy in the network where it is to be.
         """
-        self._directory, self._logs, self._spawner = directory, logs, spawner
+        self._directory, self._logs, self._spawner, self._enter = directory, logs, spawner, enter
         self._envoy: Envoy | None = None
         self._edge: Edge | None = None
         self._failures, self._due = 0, 0.0
@@ -115,7 +116,9 @@ class Doorway:
     def _start(self, edge: Edge) -> None:
         write(self._directory, render(edge))
         options = EnvoyOptions(
-            concurrency=max(1, len(os.sched_getaffinity(0)) // 2), drain_seconds=edge.limits.drain_seconds
+            concurrency=max(1, len(os.sched_getaffinity(0)) // 2),
+            drain_seconds=edge.limits.drain_seconds,
+            enter=self._enter,
         )
         envoy = Envoy(self._directory, options, self._logs / "edge.log")
         self._spawner.submit(envoy.start).result()

@@ -65,7 +65,8 @@ class Handlers:
         loaded = load([Path(file) for file in files])
         for note in loaded.notes:
             say(note)
-        refuse_unwalled(loaded.endpoint)
+        walls = self._supervisor.plan.walls
+        (walls.check if walls else refuse_unwalled)(loaded.endpoint)
         return self._supervisor.apply(loaded.endpoint, say)
 
     def _keys(self, request: Mapping[str, Any], say: Say) -> Answer:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 
-_PATH = re.compile(r"/health/(?P<deployment>[A-Za-z0-9-]{1,64})(?:/(?P<number>\d{1,9}))?")
-_HOST = re.compile(r"(?P<number>\d{1,9})\.[A-Za-z0-9-]{1,64}(?::\d+)?")
+NAME = "[A-Za-z0-9-]{1,64}"
+_PATH = re.compile(rf"/health/(?P<deployment>{NAME})(?:/(?P<number>\d{{1,9}}))?")
+_HOST = re.compile(rf"(?P<number>\d{{1,9}})\.{NAME}(?::\d+)?")
 _LOG = logging.getLogger(__name__)
 JSON, TEXT = "application/json", "text/plain; version=0.0.4; charset=utf-8"
 

@@ -27,7 +27,7 @@ from tritext_serve.endpoint.supervisor.state import (
     Tick,
     step,
 )
-from tritext_serve.errors import ServeError, WrongAnswerError
+from tritext_serve.errors import ServeError, ServerDiedError, WrongAnswerError
 from tritext_serve.server import Server
 
 # Seconds between canaries, and between looks at the processes.
@@ -59,11 +59,13 @@ class Shop:
         spawner: One thread that starts every Triton and outlives them: the kernel ends a Triton with the thread that
             started it.
         journal: Who counts.
+        gentle_seconds: How long a Triton that is told to stop may take.
         clock: A monotonic clock, in seconds.
     """
 
     spawner: ThreadPoolExecutor
     journal: Journal
+    gentle_seconds: float = GENTLE_SECONDS
     clock: Callable[[], float] = time.monotonic
 
 
@@ -95,6 +97,16 @@ class Instance:
         """Whether anybody is connected to it, the canary aside."""
         address = self.server.options.address
         return self.state.phase is Phase.SERVING and processes.connected(self.server.pid, (address.http, address.grpc))
+
+    @property
+    def memory_bytes(self) -> int:
+        """Resident memory of its processes; 0 while it does not serve."""
+        if self.state.phase is not Phase.SERVING:
+            return 0
+        try:
+            return self.server.footprint().rss_bytes
+        except ServerDiedError:
+            return 0
 
     def start(self) -> None:
         """Begin to start and watch the Triton; returns at once."""
@@ -170,7 +182,7 @@ class Instance:
         self._report(before, event)
         if action in (Action.KILL, Action.END):
             self._evidence = self._canary = None
-            self._end(0.0 if action is Action.KILL else GENTLE_SECONDS)
+            self._end(0.0 if action is Action.KILL else self._shop.gentle_seconds)
             self.state, _ = step(self.state, Gone(), self._shop.clock())
 
     def _end(self, patience: float) -> None:

@@ -28,7 +28,7 @@ class Standing:
         well: Instances that get requests, by deployment.
         traffic: Per cent by deployment.
         mirror: Per cent by deployment.
-        keys: How many keys are accepted.
+        keys: How many keys are accepted; None where somebody else knows.
         expected: Shares of 1 of each label among the certificate's texts, by deployment, model and label.
         memory_bytes: Resident memory by deployment.
     """
@@ -37,7 +37,7 @@ class Standing:
     well: Mapping[str, int] = field(default_factory=dict)
     traffic: Mapping[str, int] = field(default_factory=dict)
     mirror: Mapping[str, int] = field(default_factory=dict)
-    keys: int = 0
+    keys: int | None = 0
     expected: Mapping[tuple[str, str, str], float] = field(default_factory=dict)
     memory_bytes: Mapping[str, int] = field(default_factory=dict)
 
@@ -125,7 +125,8 @@ class _Standing(Collector):
             "tritext_mirror_share", "Per cent of the traffic that it gets a copy of", "deployment", standing.mirror
         )
         yield _gauge("tritext_memory_bytes", "Resident memory of its Tritons", "deployment", standing.memory_bytes)
-        yield GaugeMetricFamily("tritext_keys", "Keys that are accepted", value=standing.keys)
+        if standing.keys is not None:
+            yield GaugeMetricFamily("tritext_keys", "Keys that are accepted", value=standing.keys)
         yield _phases(standing.phases)
         expected = GaugeMetricFamily(
             "tritext_expected_label_share",

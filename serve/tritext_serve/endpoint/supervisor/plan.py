@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tritext_serve.endpoint.edge.model import Limits, Listener, Tracing
+from tritext_serve.endpoint.isolation.walls import Walls
 from tritext_serve.endpoint.model import Endpoint
 from tritext_serve.server import ServerOptions
 
@@ -21,6 +22,7 @@ class Plan:
         tracing: Where the edge's spans go.
         memory_bytes: What one deployment may take; None for no limit.
         isolate: Whether control groups are tried.
+        walls: The network that it has to itself; None for this machine's.
     """
 
     endpoint: Endpoint
@@ -31,3 +33,4 @@ class Plan:
     tracing: Tracing | None = None
     memory_bytes: int | None = None
     isolate: bool = True
+    walls: Walls | None = None

@@ -68,9 +68,10 @@ class Supervisor:
         # Whom the edge may ask after: during a change the old instances and the new ones.
         self._instances: dict[tuple[str, int], Instance] = {}
         self._changing = threading.Lock()
-        self._admin_port = steady_ports(1)[0]
-        self._health = HealthServer(self._look, self.metrics.text)
-        self._door = Doorway(run.envoy, run.logs, self._shop.spawner)
+        walls = plan.walls
+        self.stats = walls.stats if walls else ("127.0.0.1", steady_ports(1)[0])
+        self._health = HealthServer(self._look, self.metrics.text, *(walls.health if walls else ()))
+        self._door = Doorway(run.envoy, run.logs, self._shop.spawner, walls.enter("ingress") if walls else ())
         self._site = Site(
             plan.endpoint.name,
             run.logs,
@@ -79,6 +80,7 @@ class Supervisor:
             self._health.host,
             self._health.port,
             plan.isolate,
+            walls,
         )
 
     @property
@@ -87,14 +89,9 @@ class Supervisor:
         return self._plan
 
     @property
-    def admin_port(self) -> int:
-        """Port of the edge's read-only pages."""
-        return self._admin_port
-
-    @property
-    def health_port(self) -> int:
-        """Port of health and metrics."""
-        return self._health.port
+    def health(self) -> tuple[str, int]:
+        """Address and port of health and metrics."""
+        return self._health.host, self._health.port
 
     def start(self, say: Say) -> None:
         """Start every deployment, then the edge.
@@ -255,10 +252,11 @@ class Supervisor:
             upstreams=tuple(upstream for crew in crews.values() for upstream in crew.upstreams),
             keys=dict(self.keys),
             listeners=self._plan.listeners,
-            admin_port=self._admin_port,
+            admin_port=self.stats[1],
             limits=self._plan.limits,
             tracing=self._plan.tracing,
             log_path=str(self.run.logs / "access.log"),
+            stats_host=self.stats[0],
             directory=str(self.run.envoy),
         )
 

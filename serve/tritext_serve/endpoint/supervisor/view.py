@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from tritext_serve.endpoint.supervisor.crew import Crew
 from tritext_serve.endpoint.supervisor.instance import Instance
 from tritext_serve.endpoint.supervisor.metrics import Standing
-from tritext_serve.endpoint.supervisor.state import Phase
 from tritext_serve.endpoint.targets import Scraped, scrape_targets
 from tritext_serve.errors import ServerDiedError
 
@@ -25,8 +24,9 @@ def snapshot(supervisor: "Supervisor") -> dict[str, Any]:
         "urls": [f"{'https' if each.tls else 'http'}://{each.host}:{each.port}" for each in plan.listeners],
         "keys_file": str(plan.keys_file),
         "run_directory": str(supervisor.run.path),
-        "supervisor": f"http://127.0.0.1:{supervisor.health_port}",
-        "edge_stats": f"http://127.0.0.1:{supervisor.admin_port}",
+        "supervisor": "http://{}:{}".format(*supervisor.health),
+        "edge_stats": "http://{}:{}".format(*supervisor.stats),
+        "namespaces": plan.walls.plan.prefix if plan.walls else "",
         "traffic": dict(endpoint.traffic),
         "mirror": dict(endpoint.mirror_traffic),
         "deployments": [_deployment(supervisor, crew) for crew in list(supervisor.crews.values())],
@@ -43,7 +43,7 @@ def standing(supervisor: "Supervisor") -> Standing:
         mirror={name: endpoint.mirror_traffic.get(name, 0) for name in crews},
         keys=len(supervisor.keys),
         expected={(name, *key): share for name, crew in crews.items() for key, share in crew.expected.items()},
-        memory_bytes={name: sum(memory(each) for each in crew.instances) for name, crew in crews.items()},
+        memory_bytes={name: sum(each.memory_bytes for each in crew.instances) for name, crew in crews.items()},
     )
 
 
@@ -55,23 +55,11 @@ def write_targets(supervisor: "Supervisor", path: Path) -> None:
         for instance in crew.instances
         for address in [instance.server.options.address]
     ]
-    local = "127.0.0.1:{}".format
-    text = scrape_targets(
-        supervisor.endpoint.name, tritons, local(supervisor.admin_port), local(supervisor.health_port)
-    )
+    where = "{}:{}".format
+    text = scrape_targets(supervisor.endpoint.name, tritons, where(*supervisor.stats), where(*supervisor.health))
     temporary = path.with_suffix(".new")
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)
-
-
-def memory(instance: Instance) -> int:
-    """Measure the resident memory of an instance, in bytes."""
-    if instance.state.phase is not Phase.SERVING:
-        return 0
-    try:
-        return instance.server.footprint().rss_bytes
-    except ServerDiedError:
-        return 0
 
 
 def _deployment(supervisor: "Supervisor", crew: Crew) -> dict[str, Any]:
@@ -98,7 +86,7 @@ def _instance(instance: Instance) -> dict[str, Any]:
         "restarts": state.restarts,
         "reason": str(state.reason) if state.restarts or not state.well else "",
         "detail": state.detail if state.restarts or not state.well else "",
-        "memory_bytes": memory(instance),
+        "memory_bytes": instance.memory_bytes,
         "pid": _pid(instance),
         "http": address.http,
         "grpc": address.grpc,

@@ -1,5 +1,7 @@
 """``tritext endpoint render``: an endpoint's files in, what the compose stack's two Envoys read out.
 
+With ``--target azure`` it is what Azure ML reads (``azure.command``).
+
 The folders hold keys and are for their owner alone, which must be the user that the containers run as. To change
 traffic or keys of a running stack, render again: Envoy sees files renamed in a folder that it has mounted.
 """
@@ -12,22 +14,23 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tritext_serve import canary
+from tritext_serve.azure import command as azure
 from tritext_serve.endpoint import keys
 from tritext_serve.endpoint.edge import files
 from tritext_serve.endpoint.files import load
 from tritext_serve.endpoint.isolation import containers
-from tritext_serve.endpoint.isolation.containers import USUAL_SUBNET, Certified, Ground
+from tritext_serve.endpoint.isolation.containers import USUAL_SUBNET, Ground
 from tritext_serve.endpoint.model import Deployment, Endpoint
-from tritext_serve.endpoint.targets import expected_shares
 from tritext_serve.endpoint.verbs.shared import say
 from tritext_serve.errors import IsolationError
 from tritext_serve.repository import scan
 
-HELP = "write the Envoy files of the compose stack"
+HELP = "write the Envoy files of the compose stack, or the files for Azure ML"
 EPILOG = """\
 example:
   tritext endpoint render deploy/endpoint/endpoint.yml deploy/endpoint/blue.yml
   docker compose --env-file deploy/envoy/rendered/compose.env up --build
+  tritext endpoint render --target azure endpoint.yml blue.yml network.yml --cloud cloud.yml
 """
 OUTPUT = Path("deploy/envoy/rendered")
 # HEADER holds what curl sends with `-H @FILE`, so that no key stands on a command line.
@@ -42,8 +45,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.epilog = EPILOG
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="endpoint, deployments, network")
-    parser.add_argument("--target", choices=("compose",), default="compose", help="what it is for (default: compose)")
-    parser.add_argument("--output", type=Path, default=OUTPUT, metavar="FOLDER", help=f"default: {OUTPUT}")
+    parser.add_argument("--target", choices=("compose", "azure"), default="compose", help="default: compose")
+    parser.add_argument("--output", type=Path, metavar="FOLDER", help=f"default: {OUTPUT}, or {azure.OUTPUT} for azure")
+    parser.add_argument(
+        "--cloud",
+        type=Path,
+        default=azure.CLOUD,
+        metavar="FILE",
+        help=f"for azure: its own file (default: {azure.CLOUD})",
+    )
+    parser.add_argument("--check", action="store_true", help="only judge FILEs that are Azure's own; write nothing")
     parser.add_argument("--keys", type=Path, metavar="FILE", help=f"the keys (default: FOLDER/{KEYS_FILE}, made anew)")
     parser.add_argument(
         "--subnet", type=_subnet, default=USUAL_SUBNET, metavar="N.N",
@@ -60,18 +71,23 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         ServeError: the files hold mistakes, or something that the compose stack does not have.
     """
+    if args.check:
+        return azure.check(args.files)
+    if args.target == "azure":
+        return azure.write(args.files, args.cloud, args.output or azure.OUTPUT)
     loaded = load(args.files)
     for note in loaded.notes:
         say(note)
     endpoint, ground, owner = loaded.endpoint, Ground(args.subnet), args.owner or _usual_owner()
     containers.check(endpoint)
-    folder: Path = args.output
+    folder: Path = args.output or OUTPUT
     _make(folder)
     keys_file = args.keys or folder / KEYS_FILE
-    certified = {name: read_certified(deployment) for name, deployment in endpoint.deployments.items()}
+    for deployment in endpoint.deployments.values():
+        check_model(deployment)
     known = keys.read_or_make(keys_file)
     parts = {
-        "ingress": containers.ingress(endpoint, known, certified, ground),
+        "ingress": containers.ingress(endpoint, known, ground),
         "egress": containers.way_out(endpoint, ground),
         ".": {
             ENVIRONMENT: environment(endpoint, folder, ground, owner),
@@ -84,16 +100,16 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def read_certified(deployment: Deployment) -> Certified:
-    """Find what a deployment must answer: what is known of the newest version that it serves.
+def check_model(deployment: Deployment) -> None:
+    """Refuse a deployment whose container could not judge it.
 
     Raises:
-        ServeError: its repository holds none.
+        ServeError: its repository has no such model, or no canary.
     """
     for model in scan(deployment.repository):
         if model.name == deployment.model:
-            version = model.served_versions[-1]
-            return Certified(canary.read_canary(model.name, version), expected_shares(version))
+            canary.read_canary(model.name, model.served_versions[-1])
+            return
     raise IsolationError(f"deployment {deployment.name}: {deployment.repository} has no model {deployment.model}")
 
 
@@ -106,7 +122,6 @@ def environment(endpoint: Endpoint, folder: Path, ground: Ground, owner: tuple[i
     }
     for name, deployment in endpoint.deployments.items():
         told[REPOSITORIES[name]] = str(deployment.repository.absolute())
-        told["TRITEXT_MODEL" if name == "blue" else "TRITEXT_GREEN_MODEL"] = deployment.model
     if "green" in endpoint.deployments:
         told["COMPOSE_PROFILES"] = "green"
     return "".join(f"{name}={value}\n" for name, value in told.items())

@@ -7,6 +7,8 @@ import shlex
 import signal
 import sys
 import threading
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +20,16 @@ from tritext_serve.endpoint.edge.model import Limits, Listener, Tls
 from tritext_serve.endpoint.edge.model import Tracing as EdgeTracing
 from tritext_serve.endpoint.files.load import load
 from tritext_serve.endpoint.isolation.asked import refuse_unwalled
+from tritext_serve.endpoint.isolation.enclosure import Enclosure
+from tritext_serve.endpoint.isolation.namespaces import sweep_dead
+from tritext_serve.endpoint.isolation.walls import Walls
 from tritext_serve.endpoint.model import Endpoint
 from tritext_serve.endpoint.rundir import RunDirectory
 from tritext_serve.endpoint.supervisor.handlers import Handlers
 from tritext_serve.endpoint.supervisor.plan import Plan
 from tritext_serve.endpoint.supervisor.supervisor import Supervisor
 from tritext_serve.endpoint.verbs.shared import own_command, say
-from tritext_serve.errors import EndpointError, StartError
+from tritext_serve.errors import EndpointError, IsolationError, StartError
 from tritext_serve.server import ServerOptions
 from tritext_serve.tracing import Tracing
 
@@ -33,6 +38,7 @@ EPILOG = """\
 example:
   tritext endpoint up endpoint.yml blue.yml green.yml
   tritext endpoint up endpoint.yml blue.yml --listen 127.0.0.1:9000 --keys ~/.config/tritext/keys.json
+  tritext endpoint up endpoint.yml blue.yml network.yml --isolate
 """
 # Of the machine's memory, where --memory says nothing: two deployments leave a fifth to everybody else.
 MEMORY_SHARE = 0.4
@@ -62,6 +68,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rate-limit", type=positive, metavar="N", help="requests a second that a key may ask for (default: no limit)"
     )
+    parser.add_argument(
+        "--isolate", action="store_true",
+        help="put each deployment in a network of its own, as the files say; needs root",
+    )  # fmt: skip
     _configure_work(parser)
 
 
@@ -90,21 +100,36 @@ def run(args: argparse.Namespace) -> int:
     loaded = load(args.files)
     for note in loaded.notes:
         say(note)
-    refuse_unwalled(loaded.endpoint)
+    _check_walls(args, loaded.endpoint)
     listeners = _listeners(args, loaded.endpoint)
     directory, lock = rundir.claim(loaded.endpoint.name)
     try:
-        return _serve(_plan(args, loaded.endpoint, listeners, directory), directory)
+        return _serve(_plan(args, loaded.endpoint, listeners, directory), directory, isolated=args.isolate)
     finally:
         rundir.release(directory, lock)
 
 
-def _serve(plan: Plan, directory: RunDirectory) -> int:
+def _serve(plan: Plan, directory: RunDirectory, *, isolated: bool) -> int:
     processes.adopt_orphans()
     _log_to(directory.logs / "supervisor.log")
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda signum, frame: stopping.set())
+    with ExitStack() as stack:
+        enclosure = Enclosure(plan.endpoint, directory) if isolated else None
+        sweep_dead()
+        if enclosure is not None:
+            say("building the walls …")
+            plan = _within(plan, stack.enter_context(enclosure))
+        return _supervise(plan, directory, stopping, enclosure)
+
+
+def _within(plan: Plan, walls: Walls) -> Plan:
+    """Let clients connect in this machine's own network, although the edge is not there."""
+    return replace(plan, walls=walls, listeners=tuple(replace(each, namespace=walls.outer) for each in plan.listeners))
+
+
+def _supervise(plan: Plan, directory: RunDirectory, stopping: threading.Event, enclosure: Enclosure | None) -> int:
     supervisor = Supervisor(plan, directory, stopping)
     try:
         supervisor.start(say)
@@ -114,6 +139,8 @@ def _serve(plan: Plan, directory: RunDirectory) -> int:
             sys.stdout.flush()
             while not stopping.wait(LOOK_SECONDS):
                 supervisor.watch_edge()
+                if enclosure is not None:
+                    enclosure.watch()
         finally:
             control.close()
         say("stopping …")
@@ -142,6 +169,8 @@ def announcement(state: dict[str, Any], keys_file: Path, header: Path, command: 
         rows.append((each["name"], f"{each['traffic']:3d} %   {models}, {memory / 1e6:.0f} MB"))
     curl = "curl --insecure" if url.startswith("https:") else "curl"
     request = """-H "Content-Type: application/json" -d '{"text": "What a lovely film."}'"""
+    if walls := state.get("namespaces"):
+        rows.append(("isolated", f"in the namespaces {walls}-…; metrics: ip netns exec {walls}-monitor …"))
     rows += [
         ("keys", str(keys_file)),
         ("try", f"{curl} {url}/predict -H @{shlex.quote(str(header))} {request}"),
@@ -171,6 +200,18 @@ def _plan(
         memory_bytes=args.memory or int(processes.machine_memory() * MEMORY_SHARE),
         isolate=not args.no_control_groups,
     )
+
+
+def _check_walls(args: argparse.Namespace, endpoint: Endpoint) -> None:
+    """Refuse files that ask for walls where there are none, and traces that could not pass them.
+
+    Raises:
+        IsolationError: naming the field, or the option.
+    """
+    if not args.isolate:
+        refuse_unwalled(endpoint)
+    elif args.otlp:
+        raise IsolationError(f"--otlp {args.otlp}: with --isolate no Triton reaches a collector: leave one of them out")
 
 
 def _listeners(args: argparse.Namespace, endpoint: Endpoint) -> tuple[Listener, ...]:

@@ -11,6 +11,7 @@ import pytest
 from tests.serve.endpoint.edge.conftest import Pair
 from tests.serve.endpoint.edge.test_routing import refused, wait_for
 from tests.serve.endpoint.edges import KEYS
+from tritext_serve.endpoint.edge.routes import TARGET_HEADER
 
 
 def ask(pair: Pair, *authorization: str) -> httpx.Response:
@@ -60,6 +61,17 @@ def test_a_key_anywhere_else_is_none(pair: Pair) -> None:
 def test_routes_that_do_not_exist_tell_a_stranger_nothing(pair: Pair) -> None:
     for path in ("/nope", "/v2/repository/index", "/predict/nope"):
         refused(httpx.post(f"{pair.edge.url}{path}", trust_env=False), "unauthenticated")
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", 200), ("POST", 405)])
+def test_health_tells_a_stranger_no_deployments_name(pair: Pair, method: str, status: int) -> None:
+    """Whoever is named, there or not, is answered alike, and no answer says which deployment gave it."""
+    pair.edge.shift(traffic={"blue": 50, "green": 50})
+    with httpx.Client(base_url=pair.edge.url, trust_env=False) as stranger:
+        for path in ("/health/ready", "/v2/health/ready", "/v2/health/live", "/health/live"):
+            for name in ("blue", "green", "mauve", ""):
+                answer = stranger.request(method, path, headers={TARGET_HEADER: name})
+                assert (answer.status_code, TARGET_HEADER in answer.headers) == (status, False), (path, name)
 
 
 def test_rotation_fails_no_request(pair: Pair) -> None:

@@ -1,6 +1,7 @@
-"""Small real servers for one namespace or container: plain HTTP, TLS and name service, on every address, until killed.
+"""Small real servers for one namespace or container: plain HTTP, TLS and name service, until killed.
 
-``python standins.py '{"http": [8000], "tls": [443], "names": [53], "certificate": "…", "key": "…"}'``
+``python standins.py '{"http": [8000], "tls": [443], "names": [53], "certificate": "…", "key": "…"}'``, and, but for
+every address, ``"host": "…"``.
 """
 
 import http.server
@@ -50,16 +51,17 @@ class Names(socketserver.BaseRequestHandler):
 def main() -> None:
     """Serve until killed."""
     told = json.loads(sys.argv[1])
+    host = told.get("host", "0.0.0.0")
     servers: list[socketserver.BaseServer] = [
-        http.server.ThreadingHTTPServer(("0.0.0.0", port), Handler) for port in told.get("http", [])
+        http.server.ThreadingHTTPServer((host, port), Handler) for port in told.get("http", [])
     ]
     for port in told.get("tls", []):
-        server = http.server.ThreadingHTTPServer(("0.0.0.0", port), Handler)
+        server = http.server.ThreadingHTTPServer((host, port), Handler)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(told["certificate"], told["key"])
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         servers.append(server)
-    servers += [socketserver.ThreadingUDPServer(("0.0.0.0", port), Names) for port in told.get("names", [])]
+    servers += [socketserver.ThreadingUDPServer((host, port), Names) for port in told.get("names", [])]
     for each in servers:
         threading.Thread(target=each.serve_forever, daemon=True).start()
     sys.stdout.write("serving\n")

@@ -64,7 +64,7 @@ def test_up_refuses_what_asks_for_walls_and_names_the_field_and_the_remedy(
     field: str,
 ) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    with pytest.raises(IsolationError, match=rf"{field}.*tritext endpoint render.*take this out"):
+    with pytest.raises(IsolationError, match=rf"{field}.*add --isolate.*tritext endpoint render.*take this out"):
         serve(files(tmp_path, network, **deployment))
     assert rundir.running() == []
 
@@ -72,7 +72,9 @@ def test_up_refuses_what_asks_for_walls_and_names_the_field_and_the_remedy(
 def test_an_endpoint_that_runs_without_walls_does_not_become_one_that_asks_for_them(tmp_path: Path) -> None:
     told: list[object] = []
     refused = SimpleNamespace(refused=told.append)
-    running = SimpleNamespace(metrics=refused, apply=lambda endpoint, say: told.append(endpoint))
+    running = SimpleNamespace(
+        plan=SimpleNamespace(walls=None), metrics=refused, apply=lambda endpoint, say: told.append(endpoint)
+    )
     with pytest.raises(IsolationError, match=r"managed_network\.isolation_mode"):
         Handlers(cast(Supervisor, running))(
             {"verb": "apply", "files": [str(path) for path in files(tmp_path, APPROVED)]}, lambda text: None

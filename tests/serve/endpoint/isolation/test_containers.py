@@ -1,11 +1,11 @@
-"""The compose stack's files: what they name, and that Envoy judges a Triton by its canary's label."""
+"""The compose stack's files: what they name, and what a real Envoy makes of them."""
 
 import json
-import threading
 import time
-from collections.abc import Iterator
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -13,29 +13,27 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.serve.endpoint.isolation.endpoints import APPROVED, deployment
-from tritext_serve.canary import Canary
 from tritext_serve.endpoint.edge import files
 from tritext_serve.endpoint.edge.process import Envoy
 from tritext_serve.endpoint.isolation import containers
-from tritext_serve.endpoint.isolation.containers import Certified, Ground
+from tritext_serve.endpoint.isolation.containers import Ground
 from tritext_serve.endpoint.model import Endpoint, Network
+from tritext_serve.endpoint.watch.watcher import HEALTH_PORT
 from tritext_serve.errors import IsolationError, PlatformError
 from tritext_serve.server import free_ports
 
 KEYS = {"primary": "p" * 43, "secondary": "s" * 43}
-CANARY = Canary("sentiment", "1", "Are you well?", 1)
-CERTIFIED = Certified(CANARY, {"positive": 0.53, 'a "b"\n': 0.47})
 BLUE = Endpoint("demo", "disabled", {"blue": 100}, {}, {"blue": deployment("blue")}, APPROVED)
 WAIT_SECONDS = 20
 
 
 def ingress(endpoint: Endpoint = BLUE, subnet: str = "10.60") -> dict[str, Any]:
-    texts = containers.ingress(endpoint, KEYS, dict.fromkeys(endpoint.deployments, CERTIFIED), Ground(subnet))
+    texts = containers.ingress(endpoint, KEYS, Ground(subnet))
     return {name: json.loads(text) for name, text in texts.items()}
 
 
 def addresses(listeners: list[dict[str, Any]]) -> list[tuple[str, int]]:
-    sockets = [listener["address"]["socket_address"] for listener in listeners]
+    sockets = [each["address"]["socket_address"] for each in listeners if "address" in each]  # others are within Envoy
     return [(socket["address"], socket["port_value"]) for socket in sockets]
 
 
@@ -49,7 +47,7 @@ def test_the_public_listener_exists_where_it_is_to_exist(access: Any, expected: 
 
 def test_nothing_else_is_listened_on_but_for_counters() -> None:
     found = ingress()["bootstrap.json"]["static_resources"]["listeners"]
-    assert addresses(found) == [("10.60.3.2", 9902), ("10.60.3.2", 8002)]
+    assert addresses(found) == [("10.60.3.2", 9902), ("10.60.3.2", 8002), ("127.0.0.1", 9903)]
 
 
 def test_whom_prometheus_is_told_of_is_who_there_is() -> None:
@@ -57,26 +55,30 @@ def test_whom_prometheus_is_told_of_is_who_there_is() -> None:
     for endpoint in (BLUE, both):
         groups = containers.scraped(endpoint)
         told = [group["labels"]["deployment"] for group in groups if group["labels"]["job"] == "triton"]
-        assert told == list(endpoint.deployments)
-        paths = {f"/metrics/{name}" for name in told}
-        (listener,) = ingress(endpoint)["bootstrap.json"]["static_resources"]["listeners"][1:]
-        manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
-        routes = manager["route_config"]["virtual_hosts"][0]["routes"]
-        assert {route["match"]["path"] for route in routes} == {"/targets", "/metrics/expected", *paths}
+        watched = [group["labels"]["instance"] for group in groups if group["labels"]["job"] == "supervisor"]
+        assert told == watched == list(endpoint.deployments)
+        here = {g["labels"]["__metrics_path__"] for g in groups if g["targets"] == ["ingress:8002"]}
+        (table,) = ingress(endpoint)["metrics.json"]["resources"]
+        assert {route["match"]["path"] for route in table["virtual_hosts"][0]["routes"]} == {"/targets", *here}
 
 
-def test_the_certificates_shares_are_what_prometheus_reads() -> None:
-    (family,) = text_string_to_metric_families(containers.expected({"blue": CERTIFIED}))
-    assert {sample.labels["label"]: sample.value for sample in family.samples} == CERTIFIED.shares
-    assert {(sample.labels["deployment"], sample.labels["model"]) for sample in family.samples} == {
-        ("blue", "sentiment")
+def test_what_no_watcher_knows_is_told_beside_them() -> None:
+    families = text_string_to_metric_families(containers.standing(replace(BLUE, mirror_traffic={"blue": 10}), 2))
+    assert {sample.name: (sample.labels, sample.value) for family in families for sample in family.samples} == {
+        "tritext_traffic_share": ({"deployment": "blue"}, 100),
+        "tritext_mirror_share": ({"deployment": "blue"}, 10),
+        "tritext_keys": ({}, 2),
     }
 
 
-def test_both_protocols_are_judged_by_an_inference() -> None:
-    checks = [cluster["health_checks"] for cluster in ingress()["cds.json"]["resources"]]
-    assert checks == [[containers.canary_check(CANARY)]] * 2
-    assert containers.canary_check(CANARY)["http_health_check"]["path"] == "/v2/models/sentiment/versions/1/infer"
+def test_both_protocols_are_judged_by_the_watcher() -> None:
+    clusters = ingress()["cds.json"]["resources"]
+    assert len(clusters) == 2
+    for cluster in clusters:
+        (check,) = cluster["health_checks"]
+        assert check["http_health_check"] == {"path": "/health/blue/0"}
+        (place,) = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]
+        assert place["endpoint"]["health_check_config"]["port_value"] == HEALTH_PORT == containers.HEALTH_PORT
 
 
 @pytest.mark.parametrize(
@@ -105,64 +107,65 @@ def test_the_egress_has_a_doorway_for_whom_something_is_allowed(endpoint: Endpoi
     assert doors == ({"10.60.16.3"} if endpoint.network.outbound_rules else set())
 
 
-class Triton(BaseHTTPRequestHandler):
-    """One that gives the canary whatever label the test says."""
-
-    protocol_version = "HTTP/1.1"
-    label = 1
-
-    def do_POST(self) -> None:
-        """Answer an inference."""
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        assert asked["inputs"][0]["data"] == [CANARY.text]
-        output = {"name": "label_id", "datatype": "INT32", "shape": [1, 1], "data": [type(self).label]}
-        body = json.dumps({"model_name": "sentiment", "outputs": [output]}, separators=(",", ":")).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Say nothing."""
-
-
 @pytest.fixture
-def triton() -> Iterator[ThreadingHTTPServer]:
-    """It speaks where the files say that blue's Triton is: every 127.x is this machine."""
+def edge(tmp_path: Path) -> Iterator[tuple[Envoy, dict[str, int]]]:
+    """An Envoy on the ingress' files, with free ports in place of the usual ones: every 127.x is this machine."""
+    usual = (containers.PRIVATE_PORT, containers.STATS_PORT, containers.METRICS_PORT, containers.DRAIN_PORT)
+    ports = dict(zip(usual, free_ports(len(usual)), strict=True))
+    files.write(tmp_path, moved(BLUE, ports, tmp_path))
     try:
-        server = ThreadingHTTPServer((Ground("127.60").triton("blue"), 0), Triton)
-    except OSError as error:
-        pytest.skip(f"MISSING: no second loopback address: {error}")
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
-
-
-def test_who_gives_another_label_gets_no_requests(triton: ThreadingHTTPServer, tmp_path: Path) -> None:
-    texts = containers.ingress(BLUE, KEYS, {"blue": CERTIFIED}, Ground("127.60"))
-    ports = dict(zip(("8080", "9902", "8002"), map(str, free_ports(3)), strict=True))
-    for name, text in texts.items():
-        text = text.replace(containers.SOCKET_IN_TMP, "admin.sock").replace(containers.FOLDER, str(tmp_path))  # noqa: PLW2901
-        text = text.replace('"port_value": 8000', f'"port_value": {triton.server_port}')  # noqa: PLW2901
-        for usual, free in ports.items():
-            text = text.replace(f'"port_value": {usual}', f'"port_value": {free}')  # noqa: PLW2901
-        texts[name] = text
-    files.write(tmp_path, texts)
-    try:
-        edge = Envoy(tmp_path)
+        envoy = Envoy(tmp_path)
     except PlatformError as error:
         pytest.skip(f"MISSING: {error}")
-    with edge:
-        for label, healthy in ((1, 1), (0, 0), (1, 1)):
-            Triton.label = label
-            assert _await(edge, healthy) == {"cluster.blue.membership_healthy": healthy}
+    with envoy:
+        yield envoy, {str(name): port for name, port in ports.items()}
 
 
-def _await(edge: Envoy, healthy: int) -> dict[str, int]:
+def moved(endpoint: Endpoint, ports: Mapping[int, int], folder: Path) -> dict[str, str]:
+    """The ingress' files for another folder and other ports."""
+    texts = containers.ingress(endpoint, KEYS, Ground("127.60"))
+    for name, text in texts.items():
+        text = text.replace(containers.SOCKET_IN_TMP, "admin.sock").replace(containers.FOLDER, str(folder))  # noqa: PLW2901
+        for former, free in ports.items():
+            text = text.replace(f'"port_value": {former}', f'"port_value": {free}')  # noqa: PLW2901
+        texts[name] = text
+    return texts
+
+
+def ask(method: str, url: str) -> tuple[int, str]:
+    """Ask, whatever the answer."""
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=10) as answer:
+            return int(answer.status), answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, ""
+
+
+def test_traffic_that_shifts_is_told_without_a_restart(edge: tuple[Envoy, dict[str, int]]) -> None:
+    envoy, ports = edge
+    page = f"http://127.60.3.2:{ports[str(containers.METRICS_PORT)]}/metrics/endpoint"
+    assert 'tritext_traffic_share{deployment="blue"} 100' in ask("GET", page)[1]
+    texts = moved(
+        replace(BLUE, traffic={"blue": 0}), {int(name): port for name, port in ports.items()}, envoy.directory
+    )
+    files.replace(envoy.directory / containers.TOLD, texts[containers.TOLD])
     deadline = time.monotonic() + WAIT_SECONDS
-    found = edge.stats("^cluster.blue.membership_healthy$")
-    while list(found.values()) != [healthy] and time.monotonic() < deadline:
-        time.sleep(0.2)
-        found = edge.stats("^cluster.blue.membership_healthy$")
-    return found
+    while 'tritext_traffic_share{deployment="blue"} 0' not in ask("GET", page)[1]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_the_way_in_for_its_start_script_leads_to_three_pages(edge: tuple[Envoy, dict[str, int]]) -> None:
+    _, ports = edge
+    drain = f"http://127.0.0.1:{ports[str(containers.DRAIN_PORT)]}"
+    for method, path in (("GET", "/config_dump"), ("POST", "/quitquitquit"), ("GET", "/drain_listeners"), ("GET", "/")):
+        assert ask(method, f"{drain}{path}")[0] == 404
+    assert ask("GET", f"{drain}/stats?filter=downstream_rq_active")[0] == 200
+    assert ask("POST", f"{drain}/healthcheck/fail")[0] == 200
+    assert ask("POST", f"{drain}/drain_listeners?graceful")[0] == 200
+
+
+def test_the_start_script_names_what_the_files_have() -> None:
+    script = (Path(__file__).parents[4] / "deploy/docker/start-envoy.sh").read_text(encoding="utf-8")
+    assert f"/dev/tcp/127.0.0.1/{containers.DRAIN_PORT}" in script

@@ -21,6 +21,7 @@ NAMES = st.from_regex(r"[a-z][a-z0-9]{1,8}(-[a-z0-9]{1,10}){0,2}", fullmatch=Tru
 MODES: st.SearchStrategy[IsolationMode] = st.sampled_from(
     ("disabled", "allow_internet_outbound", "allow_only_approved_outbound")
 )
+SITE = Site("t")
 ACCESS: st.SearchStrategy[Access] = st.sampled_from(("enabled", "disabled"))
 
 
@@ -45,7 +46,7 @@ def accepted(plan: Plan, namespace: str, way: str) -> list[str]:
 
 @given(endpoints())
 def test_deployments_have_no_link_to_each_other_nor_to_strangers(drawn: Endpoint) -> None:
-    plan = lay_out(drawn)
+    plan = lay_out(drawn, SITE)
     cells = [deployment_namespace(name) for name in drawn.deployments]
     for one, other in combinations(cells, 2):
         assert not plan.linked(one, other)
@@ -58,14 +59,14 @@ def test_deployments_have_no_link_to_each_other_nor_to_strangers(drawn: Endpoint
 @given(endpoints())
 def test_an_address_is_one_ends_alone(drawn: Endpoint) -> None:
     """But for private endpoints, which several deployments reach at the same address."""
-    ends = [end for link in lay_out(drawn).links for end in (link.left, link.right) if end.namespace != "private"]
+    ends = [end for link in lay_out(drawn, SITE).links for end in (link.left, link.right) if end.namespace != "private"]
     addresses = [address for end in ends for address in end.addresses]
     assert len(addresses) == len(set(addresses))
 
 
 @given(endpoints())
 def test_devices_of_a_namespace_have_different_names_that_fit(drawn: Endpoint) -> None:
-    plan = lay_out(drawn)
+    plan = lay_out(drawn, SITE)
     for namespace in plan.namespaces:
         peers = [
             there.namespace for link in plan.links for here, there in link.ends if here.namespace == namespace.name
@@ -76,7 +77,7 @@ def test_devices_of_a_namespace_have_different_names_that_fit(drawn: Endpoint) -
 
 @given(endpoints())
 def test_only_who_may_reach_everything_has_a_way_through(drawn: Endpoint) -> None:
-    plan = lay_out(drawn)
+    plan = lay_out(drawn, SITE)
     free = drawn.network.isolation_mode != "allow_only_approved_outbound"
     free = free and any(each.egress == "enabled" for each in drawn.deployments.values())
     assert plan["egress"].forwards is free
@@ -88,19 +89,19 @@ def test_only_who_may_reach_everything_has_a_way_through(drawn: Endpoint) -> Non
 
 @given(endpoints())
 def test_the_egress_sends_nothing_inside(drawn: Endpoint) -> None:
-    first = lay_out(drawn)["egress"].rules[0]
+    first = lay_out(drawn, SITE)["egress"].rules[0]
     assert (first.way, first.target, first.accept) == ("out", INSIDE, False)
 
 
 @given(endpoints())
 def test_the_public_comes_in_where_it_may(drawn: Endpoint) -> None:
-    allowed = "the public listener" in accepted(lay_out(drawn), "ingress", "in")
+    allowed = "the public listener" in accepted(lay_out(drawn, SITE), "ingress", "in")
     assert allowed is (drawn.public_network_access == "enabled")
 
 
 @given(endpoints())
 def test_every_filter_drops_what_it_does_not_name(drawn: Endpoint) -> None:
-    for namespace in lay_out(drawn).namespaces:
+    for namespace in lay_out(drawn, SITE).namespaces:
         text = filters.render(namespace)
         assert text.count("policy drop;") == 3
         assert text.count("{") == text.count("}")
@@ -109,7 +110,7 @@ def test_every_filter_drops_what_it_does_not_name(drawn: Endpoint) -> None:
 
 @given(endpoints())
 def test_the_egress_listens_where_deployments_send(drawn: Endpoint) -> None:
-    plan = lay_out(drawn)
+    plan = lay_out(drawn, SITE)
     for door in doorways(drawn).doorways:
         namespace = plan[deployment_namespace(door.deployment)]
         assert namespace.resolver == door.address
@@ -125,7 +126,7 @@ def test_a_comment_cannot_end_its_quotes() -> None:
 def test_a_name_that_is_none_is_refused() -> None:
     rule = OutboundRule("r", "fqdn", "a.example\n10.0.0.1 b.example")
     with pytest.raises(IsolationError, match="is not a host name"):
-        lay_out(endpoint(Network("allow_only_approved_outbound", (rule,))))
+        lay_out(endpoint(Network("allow_only_approved_outbound", (rule,))), SITE)
 
 
 def test_what_lies_inside_is_no_address_of_the_internet() -> None:

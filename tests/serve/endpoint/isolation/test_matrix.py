@@ -1,6 +1,7 @@
 """Every probe, really made in namespaces; and each again with one way opened or shut, which it must notice."""
 
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -11,9 +12,10 @@ from tests.serve.endpoint.isolation.world import FORBIDDEN, INSIDE, INTERNET, Se
 from tritext_serve.endpoint.egress import Allowed
 from tritext_serve.endpoint.isolation import layout, matrix, namespaces
 from tritext_serve.endpoint.isolation.matrix import Probe
+from tritext_serve.endpoint.isolation.plan import End, Link, Namespace, Plan
 from tritext_serve.endpoint.model import Endpoint, Network
 
-PREFIX = "tritext-matrix"
+PREFIX = namespaces.own_prefix("matrix")
 PATIENCE_SECONDS = 10.0
 START = setting(endpoint(), PREFIX)
 PROBES = (*matrix.probes(places(START)), *matrix.filtered_probes(places(START)))
@@ -50,10 +52,26 @@ def mutate(before: Setting, probe: Probe) -> Setting:
     if probe.expected == "shut" or probe.who == "deployment-grey":
         return setting(opened(before.endpoint), PREFIX)
     if probe.host == INSIDE:
-        trap = Probe("the trap", "egress", "deployment-green", INTERNET[INSIDE], 443, "shut")
-        return replace(before, plan=loosen(before.plan, trap, trap.host))
+        return unbarred(trap_opened(before))
     doors = tuple(replace(door, allowed=(*door.allowed, Allowed(FORBIDDEN))) for door in before.out.doorways)
     return replace(before, out=replace(before.out, doorways=doors))
+
+
+def trap_opened(of: Setting) -> Setting:
+    """Let the egress reach what a name that is allowed has its address at, inside."""
+    trap = Probe("the trap", "egress", "deployment-green", INTERNET[INSIDE], 443, "shut")
+    return replace(of, plan=loosen(of.plan, trap, trap.host))
+
+
+def unbarred(of: Setting) -> Setting:
+    """Let it connect wherever a name leads."""
+    return replace(of, out=replace(of.out, nowhere=()))
+
+
+def two(prefix: str) -> Plan:
+    """Plan two namespaces with a cable."""
+    link = Link(End("here", ("10.9.0.1",)), End("there", ("10.9.0.2",)))
+    return Plan(prefix, (Namespace("here"), Namespace("there")), (link,))
 
 
 def address_of(of: Setting, probe: Probe) -> str:
@@ -86,6 +104,15 @@ def test_no_wall_is_the_only_one(standing: World, probe: Probe) -> None:
         assert probe.holds(standing.ask(probe)), wall
 
 
+@pytest.mark.parametrize("change", [trap_opened, unbarred])
+def test_a_name_that_lies_inside_leads_nowhere_if_either_the_filter_or_the_egress_says_so(
+    standing: World, change: Callable[[Setting], Setting]
+) -> None:
+    standing.become(change(START))
+    asked = [probe for probe in PROBES if probe.host == INSIDE and probe.who != "deployment-grey"]
+    assert {standing.ask(probe) for probe in asked} == {"closed"}
+
+
 def test_the_public_listener_answers_where_it_is_to_exist(standing: World) -> None:
     public = setting(replace(START.endpoint, public_network_access="enabled"), PREFIX)
     probes = [probe for probe in matrix.probes(places(public)) if probe.who == "outside"]
@@ -113,13 +140,16 @@ def test_who_was_refused_is_in_the_log_by_name(standing: World) -> None:
 
 
 def test_what_a_killed_run_left_is_swept_away(standing: World) -> None:
-    """Namespaces, their files and who runs in them; those of another prefix stay."""
-    left = namespaces.Network(setting(endpoint(), "tritext-left").plan)
-    left.__enter__()
-    sleeper = standing.sleeper(left.enter(["sleep", "600"], "client"))
-    with namespaces.Network(setting(endpoint(), "tritext-left").plan):
+    """Namespaces, their files and who runs in them; those of the living stay, this process's others among them."""
+    with subprocess.Popen(["sleep", "600"]) as owner:
+        left = namespaces.Network(two(f"tritext.left.{owner.pid}"))
+        left.__enter__()
+        sleeper = standing.sleeper(left.enter(["sleep", "600"], "here"))
+        namespaces.sweep_dead()
+        assert len(namespaces.standing(left.plan.prefix)) == 2
+        owner.kill()
+    with namespaces.Network(two(namespaces.own_prefix("next"))):
         assert sleeper.wait(5) != 0
-        assert namespaces.standing("tritext-left") != []
-    assert namespaces.standing("tritext-left") == []
-    assert not list(namespaces.FILES.glob("tritext-left-*"))
+        assert namespaces.standing(left.plan.prefix) == []
+        assert not list(namespaces.FILES.glob(f"{left.plan.prefix}-*"))
     assert len(namespaces.standing(PREFIX)) == len(START.plan.namespaces)

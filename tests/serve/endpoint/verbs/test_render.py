@@ -53,7 +53,7 @@ def test_what_it_writes_is_for_its_owner_alone_and_holds_no_key_in_the_open(fold
     files = {str(path.relative_to(rendered)) for path in rendered.rglob("*") if path.is_file()}
     assert files == {
         "authorization", "compose.env", "egress/egress.json", "ingress/bootstrap.json", "ingress/cds.json",
-        "ingress/lds.json", "ingress/rds.json", "keys.json",
+        "ingress/lds.json", "ingress/metrics.json", "ingress/rds.json", "keys.json",
     }  # fmt: skip
     for path in (rendered, *rendered.rglob("*")):
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
@@ -72,7 +72,6 @@ def test_what_compose_must_know_is_in_its_environment(folder: Path) -> None:
         "TRITEXT_SUBNET": "10.9",
         "TRITEXT_USER": owner,
         "TRITEXT_REPOSITORY": str(folder / "models"),
-        "TRITEXT_MODEL": "m",
     }
     assert '"10.9.0.2"' in (folder / "rendered/ingress/lds.json").read_text(encoding="utf-8")
 
@@ -92,15 +91,16 @@ def test_rendering_again_keeps_the_keys_and_writes_what_changed_alone(folder: Pa
     before = {path.name: path.stat().st_ino for path in ingress.iterdir()}
     assert render(folder, share=0).returncode == 0
     after = {path.name: path.stat().st_ino for path in ingress.iterdir()}
-    assert {name for name in before if before[name] != after[name]} == {"rds.json"}
+    assert {name for name in before if before[name] != after[name]} == {"metrics.json", "rds.json"}
 
 
-def test_the_canary_is_the_newest_versions_that_is_served(folder: Path) -> None:
-    assert render(folder).returncode == 0
-    canary = json.loads((folder / "models/m/1/manifest.json").read_text(encoding="utf-8"))["canary"]
-    cluster = json.loads((folder / "rendered/ingress/cds.json").read_text(encoding="utf-8"))["resources"][0]
-    sent = bytes.fromhex(cluster["health_checks"][0]["http_health_check"]["send"]["text"])
-    assert json.loads(sent)["inputs"][0]["data"] == [canary["text"]]
+def test_a_deployment_that_its_container_could_not_judge_is_refused(folder: Path) -> None:
+    manifest = folder / "models/m/1/manifest.json"
+    content = json.loads(manifest.read_text(encoding="utf-8"))
+    del content["canary"]
+    manifest.write_text(json.dumps(content), encoding="utf-8")
+    assert "m version 1: manifest.json has no canary" in render(folder).stderr
+    assert not (folder / "rendered/ingress").exists()
 
 
 @pytest.mark.parametrize(

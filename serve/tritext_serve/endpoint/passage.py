@@ -1,0 +1,183 @@
+"""The last step of the way out: an allowed name in, a connection to an address outside out, or none. Pure.
+
+::
+
+    a doorway ── CONNECT NAME:PORT ──► listener within Envoy ──► a cluster a name, a host an address ──► the internet
+                                                                 └─ an address inside: 403, and no packet is sent
+
+Envoy's shorter way, which takes the name from the handshake and connects at once, looks at the first address of a name
+alone, and goes on to the next where the first does not answer. Here every address is judged when it is chosen, also
+when it is chosen because another has failed.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+TYPES = "type.googleapis.com/envoy.extensions"
+# The cluster that leads to the listener within, the listener, and the cluster that makes one for each name.
+PASSAGE, NAMES = "passage", "anywhere-allowed"
+# Where no allowed name may lead: this host, private and shared networks, a provider's metadata, tests of devices,
+# everybody at once. What is kept for examples is not among them: it stands for the internet in tests.
+INSIDE = (
+    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
+    "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4",
+)  # fmt: skip
+CONNECT_SECONDS, RESOLVE_SECONDS, IDLE_SECONDS = 5, 5, 300
+MOST_NAMES = 256
+# A name of several addresses is tried at so many more of them.
+OTHER_ADDRESSES = 2
+# One connection within Envoy carries all: a reader who is slow holds up its own stream and no other.
+WINDOWS = {"initial_stream_window_size": 1 << 18, "initial_connection_window_size": 1 << 26}
+# What a doorway knows of a connection and the listener within does not.
+TOLD = {
+    "x-doorway": "%DOWNSTREAM_LOCAL_ADDRESS%",
+    "x-from": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+    "x-name": "%REQUESTED_SERVER_NAME%",
+}
+LOG_FIELDS = {
+    "time": "%START_TIME%",
+    "doorway": "%REQ(x-doorway)%",
+    "from": "%REQ(x-from)%",
+    "name": "%REQ(x-name)%",
+    "to": "%UPSTREAM_HOST%",
+    "flags": "%RESPONSE_FLAGS%",
+    "details": "%RESPONSE_CODE_DETAILS%",
+    "sent": "%BYTES_RECEIVED%",
+    "received": "%BYTES_SENT%",
+    "ms": "%DURATION%",
+}
+EXTENSION = {
+    "name": "envoy.bootstrap.internal_listener",
+    "typed_config": {"@type": f"{TYPES}.bootstrap.internal_listener.v3.InternalListener"},
+}
+
+
+def entrance(port: int) -> dict[str, Any]:
+    """Tell a TCP proxy to pass a connection on to the name in its handshake.
+
+    Args:
+        port: Of the name's host.
+    """
+    told = [{"header": {"key": key, "value": value}} for key, value in TOLD.items()]
+    return {
+        "cluster": PASSAGE,
+        "tunneling_config": {"hostname": f"%REQUESTED_SERVER_NAME%:{port}", "headers_to_add": told},
+    }
+
+
+def listener(nowhere: Sequence[str], log: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe the listener within, which resolves names and connects.
+
+    Args:
+        nowhere: Prefixes to which it does not connect.
+        log: Where each connection becomes a line.
+    """
+    manager = {
+        "@type": f"{TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": PASSAGE,
+        "codec_type": "HTTP2",
+        "http2_protocol_options": WINDOWS,
+        "stream_idle_timeout": f"{IDLE_SECONDS}s",
+        "upgrade_configs": [{"upgrade_type": "CONNECT"}],
+        "route_config": {"virtual_hosts": [{"name": PASSAGE, "domains": ["*"], "routes": [_route()]}]},
+        "http_filters": [_resolve(), _connect(nowhere)],
+        "access_log": [log],
+    }
+    return {
+        "name": PASSAGE,
+        "internal_listener": {},
+        "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
+    }
+
+
+def clusters() -> list[dict[str, Any]]:
+    """Describe the way to the listener within, and what makes a cluster for each name."""
+    options = {
+        "@type": f"{TYPES}.upstreams.http.v3.HttpProtocolOptions",
+        "explicit_http_config": {"http2_protocol_options": WINDOWS},
+    }
+    within = {"endpoint": {"address": {"envoy_internal_address": {"server_listener_name": PASSAGE}}}}
+    return [
+        {
+            "name": PASSAGE,
+            "type": "STATIC",
+            "connect_timeout": "1s",
+            "load_assignment": {"cluster_name": PASSAGE, "endpoints": [{"lb_endpoints": [within]}]},
+            "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options},
+        },
+        _names(),
+    ]
+
+
+def _names() -> dict[str, Any]:
+    """Make a cluster for each name that is asked for, with its addresses; getaddrinfo honours /etc/hosts."""
+    resolver = f"{TYPES}.network.dns_resolver.getaddrinfo.v3.GetAddrInfoDnsResolverConfig"
+    each = {"lb_policy": "ROUND_ROBIN", "max_sub_clusters": MOST_NAMES, "sub_cluster_ttl": f"{IDLE_SECONDS}s"}
+    kind = {"@type": f"{TYPES}.clusters.dynamic_forward_proxy.v3.ClusterConfig", "sub_clusters_config": each}
+    return {
+        "name": NAMES,
+        "lb_policy": "CLUSTER_PROVIDED",
+        "connect_timeout": f"{CONNECT_SECONDS}s",
+        "dns_lookup_family": "V4_ONLY",
+        "typed_dns_resolver_config": {
+            "name": "envoy.network.dns_resolver.getaddrinfo",
+            "typed_config": {"@type": resolver},
+        },
+        "cluster_type": {"name": "envoy.clusters.dynamic_forward_proxy", "typed_config": kind},  # by this name alone
+    }
+
+
+def _route() -> dict[str, Any]:
+    retry = {
+        "retry_on": "connect-failure",
+        "num_retries": OTHER_ADDRESSES,
+        "retry_host_predicate": [
+            {
+                "name": "others",
+                "typed_config": {"@type": f"{TYPES}.retry.host.previous_hosts.v3.PreviousHostsPredicate"},
+            }
+        ],
+        "host_selection_retry_max_attempts": 2 * OTHER_ADDRESSES,
+    }
+    tunnel = {"upgrade_configs": [{"upgrade_type": "CONNECT", "connect_config": {}}], "timeout": "0s"}
+    return {"match": {"connect_matcher": {}}, "route": {"cluster": NAMES, "retry_policy": retry, **tunnel}}
+
+
+def _resolve() -> dict[str, Any]:
+    config = {"sub_cluster_config": {"cluster_init_timeout": f"{RESOLVE_SECONDS}s"}}
+    kind = f"{TYPES}.filters.http.dynamic_forward_proxy.v3.FilterConfig"
+    return {"name": "names", "typed_config": {"@type": kind, **config}}
+
+
+def _connect(nowhere: Sequence[str]) -> dict[str, Any]:
+    """Connect to the address that was chosen, if it may be."""
+    codec = {
+        "name": "envoy.filters.http.upstream_codec",
+        "typed_config": {"@type": f"{TYPES}.filters.http.upstream_codec.v3.UpstreamCodec"},
+    }
+    # By this name it is asked when an address has been chosen; by another, before.
+    barred = [{"name": "envoy.filters.http.upstream_rbac", "typed_config": _bar(nowhere)}] if nowhere else []
+    kind = f"{TYPES}.filters.http.router.v3.Router"
+    return {"name": "router", "typed_config": {"@type": kind, "upstream_http_filters": [*barred, codec]}}
+
+
+def _bar(prefixes: Sequence[str]) -> dict[str, Any]:
+    matcher = f"{TYPES}.rbac.matchers.upstream_ip_port.v3.UpstreamIpPortMatcher"
+    ranges = [prefix.split("/") for prefix in prefixes]
+    permissions = [
+        {
+            "matcher": {
+                "name": "upstream",
+                "typed_config": {
+                    "@type": matcher,
+                    "upstream_ip": {"address_prefix": address, "prefix_len": int(length)},
+                },
+            }
+        }
+        for address, length in ranges
+    ]
+    policy = {"permissions": permissions, "principals": [{"any": True}]}
+    return {
+        "@type": f"{TYPES}.filters.http.rbac.v3.RBAC",
+        "rules": {"action": "DENY", "policies": {"nowhere": policy}},
+    }
