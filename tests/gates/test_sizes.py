@@ -8,7 +8,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 300, 40
 FILES = sorted(
-    p for folder in ("client", "export", "serve", "loadtest", "batch", "demo") for p in (ROOT / folder).rglob("*.py")
+    path
+    for folder in ("client", "export", "serve", "loadtest", "store", "batch", "demo")
+    for path in (ROOT / folder).rglob("*.py")
 )
 LONG_FILES: dict[str, str] = {}
 
@@ -24,7 +26,12 @@ def test_files_and_functions_are_short(path: Path) -> None:
             assert lines <= MAX_FUNCTION_LINES, f"{node.name} has {lines} lines"
 
 
-@pytest.mark.parametrize("package", ["client/tritext", "export/tritext_export", "serve/tritext_serve"])
+@pytest.mark.parametrize(
+    "package",
+    [
+        "client/tritext", "export/tritext_export", "serve/tritext_serve", "store/tritext_store", "batch/tritext_batch",
+    ],
+)  # fmt: skip
 def test_the_environment_is_read_in_one_file_a_package(package: str) -> None:
     readers = {p.name for p in (ROOT / package).rglob("*.py") if "os.environ" in p.read_text(encoding="utf-8")}
     assert readers <= {"settings.py", "_settings.py"}

@@ -7,6 +7,7 @@ A verb is an entry point of the group ``tritext.verbs``, naming a module with
 * ``run(args) -> int``, the exit code,
 * ``ERRORS: tuple[type[Exception], ...]`` if it wants, the exceptions whose message is meant for the user.
 
+A name such as ``repository.push`` is an action of the verb ``repository`` that another package brings: two words.
 Only the chosen verb is imported, so no verb pays for another's dependencies. Exit codes: 0 done, 1 failed with a
 message on stderr, 2 wrong usage, 130 interrupted, 141 the reader of the output went away.
 """
@@ -45,33 +46,40 @@ def main(argv: Sequence[str] | None = None, *, verbs: Iterable[EntryPoint] | Non
         The exit code.
     """
     words = sys.argv[1:] if argv is None else list(argv)
-    found = {v.name: v for v in (importlib.metadata.entry_points(group=GROUP) if verbs is None else verbs)}
+    found = {_words(v): v for v in (importlib.metadata.entry_points(group=GROUP) if verbs is None else verbs)}
     if not words or words[0] in ("-h", "--help", "help"):
         (sys.stdout if words else sys.stderr).write(_overview(found))
         return 0 if words else USAGE
     if words[0] in ("-V", "--version"):
         sys.stdout.write(f"tritext {__version__}\n")
         return 0
-    if words[0] not in found:
-        sys.stderr.write(_unknown(words[0], found))
+    count = 2 if " ".join(words[:2]) in found else 1
+    name = " ".join(words[:count])
+    if name not in found:
+        sys.stderr.write(_unknown(name, found))
         return USAGE
-    return _run(found[words[0]], words[1:])
+    return _run(found[name], words[count:])
+
+
+def _words(verb: EntryPoint) -> str:
+    """Give what the user types for a verb."""
+    return verb.name.replace(".", " ")
 
 
 def _run(verb: EntryPoint, words: Sequence[str]) -> int:
     try:
         module = verb.load()
     except ImportError as error:
-        sys.stderr.write(f"tritext {verb.name}: {error}: run {_remedy(verb)}\n")
+        sys.stderr.write(f"tritext {_words(verb)}: {error}: run {_remedy(verb)}\n")
         return FAILED
     errors = (TritextError, *getattr(module, "ERRORS", ()))
     try:
-        code: int = module.run(_parser(verb.name, module).parse_args(words))
+        code: int = module.run(_parser(_words(verb), module).parse_args(words))
         sys.stdout.flush()  # so that a reader who has gone shows here, not as the interpreter ends
     except SystemExit as stop:
         return _code(stop)
     except errors as error:
-        sys.stderr.write(f"tritext {verb.name}: {error}\n")
+        sys.stderr.write(f"tritext {_words(verb)}: {error}\n")
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED

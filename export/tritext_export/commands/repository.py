@@ -27,6 +27,8 @@ example:
   tritext repository promote sentiment 3
   tritext repository rollback sentiment
   tritext repository prune --keep 3
+
+`tritext repository push`, `pull` and `sync` take a repository to blob storage and back; each has its own --help.
 """
 PIPE_WIDTH = 160
 

@@ -1,0 +1,1 @@
+"""The words behind `tritext repository`: arguments in, an exit code out."""

@@ -1,0 +1,111 @@
+"""The file system behind an address: ``az://…`` in, fsspec's out. Only this module imports fsspec.
+
+    from tritext_store.filesystem import explained, open_filesystem
+
+    with explained(uri):                              # the services' errors become one tree, errors.StoreError
+        files, path = open_filesystem(uri)            # an fsspec.AbstractFileSystem and the address' path in it
+        block = files.cat_file(path, start=0, end=1 << 20)
+        with files.open(path, "rb") as stream: ...    # read ahead in blocks
+        files.pipe_file(path, content, mode="create")   # whole; FileExistsError where it is there already
+
+Every call makes a client of its own, which must not be handed to another process: let that call this again. Azure is
+spoken to with ``DefaultAzureCredential`` (workload identity, managed identity, service principal, `az login`) or with a
+SAS from TRITEXT_SAS_FILE or AZURE_STORAGE_SAS_TOKEN, never with an account's key.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from tritext_store.errors import LocalError, MissingExtra, NotFound, StoreError, Unreachable
+from tritext_store.faults import Refusal, explain
+from tritext_store.location import Location, parse_location
+from tritext_store.settings import Settings, read_settings
+
+EXTRAS = {"azure": "blob", "s3": "s3", "gs": "gs", "file": "blob"}
+
+
+def locate(uri: str, settings: Settings | None = None) -> Location:
+    """Take an address apart, with what the environment says of the account.
+
+    Raises:
+        LocationError: it cannot be understood, or it holds a secret.
+    """
+    known = settings or read_settings()
+    return parse_location(uri, account=known.account, endpoint=known.endpoint)
+
+
+def open_filesystem(uri: str | Location) -> tuple[Any, str]:
+    """Open the file system that an address lies in; nothing is sent yet.
+
+    Args:
+        uri: The address, such as ``az://container/path``, ``s3://…``, ``gs://…``, ``file:///…`` or a plain path.
+
+    Returns:
+        The ``fsspec.AbstractFileSystem``, and the path as it names it: ``container/path``, or the local path.
+
+    Raises:
+        LocationError: the address cannot be understood, or holds a secret.
+        MissingExtra: the package for this kind of storage is not installed.
+    """
+    settings = read_settings()
+    location = uri if isinstance(uri, Location) else locate(uri, settings)
+    try:
+        return _open(location, settings), location.path
+    except ImportError as error:
+        extra = EXTRAS[location.kind]
+        raise MissingExtra(f"{location}: {error}: run `pip install 'tritext[{extra}]'`") from error
+
+
+@contextlib.contextmanager
+def explained(where: object) -> Iterator[None]:
+    """Turn what a service, the network or the disk says into a ``StoreError`` that names the remedy.
+
+    ``FileExistsError`` passes: it is what an exclusive write answers.
+
+    Args:
+        where: What is being read or written; named in the message.
+    """
+    try:
+        yield
+    except (StoreError, FileExistsError):
+        raise
+    except Exception as error:
+        if (translated := translate(where, error)) is None:
+            raise
+        raise translated from error
+
+
+def translate(where: object, error: BaseException) -> StoreError | None:
+    """Say in this package's words what went wrong; None for what is no failure of storage."""
+    if type(error).__module__.startswith("azure."):
+        from tritext_store.azure import translate_azure
+
+        return translate_azure(where, error)
+    if isinstance(error, OSError):
+        return _of_system(where, error)
+    return None
+
+
+def _of_system(where: object, error: OSError) -> StoreError:
+    """Say what an error of the operating system, or of s3fs and gcsfs in its shape, means."""
+    answer = getattr(error.__cause__, "response", None)
+    if isinstance(answer, dict):  # botocore's
+        return explain(where, Refusal(int(answer["ResponseMetadata"]["HTTPStatusCode"]), str(answer["Error"]["Code"])))
+    if isinstance(error, FileNotFoundError):
+        return NotFound(f"{where}: there is nothing under this name: check the address")
+    if isinstance(error, TimeoutError | ConnectionError):
+        return Unreachable(f"{where}: {str(error) or type(error).__name__}: try again when the network is back")
+    return LocalError(f"{where}: {error.strerror or error}")
+
+
+def _open(location: Location, settings: Settings) -> Any:
+    import fsspec
+
+    if location.kind == "azure":
+        from tritext_store.azure import BlobFileSystem
+
+        return BlobFileSystem(location.service, settings)
+    # Listings that are remembered would hide what others have written.
+    options = {} if location.kind == "file" else {"use_listings_cache": False, "skip_instance_cache": True}
+    return fsspec.filesystem(location.kind, **options)

@@ -1,0 +1,145 @@
+import fcntl
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.store.repositories import CLASSIFIER, FRONT, Unseen, contents, write_repository
+from tritext_store.errors import Changed, LocalError, StoreError, Unexpected
+from tritext_store.index import INDEX_NAME, Entry, Index, decode
+from tritext_store.local import hash_file
+from tritext_store.objects import FolderObjects, open_objects
+from tritext_store.pull import pull
+from tritext_store.push import missing, push, superfluous
+
+A, B, C = (letter * 64 for letter in "abc")
+DAY = 86_400.0
+
+
+def test_a_content_is_uploaded_once_and_only_if_it_is_not_there_whole() -> None:
+    index = Index((Entry("m/1/model.onnx", 5, A), Entry("m/2/model.onnx", 5, A), Entry("m/config.pbtxt", 2, B)))
+    assert [entry.sha256 for entry in missing(index, {})] == [A, B]
+    assert [entry.sha256 for entry in missing(index, {f"content/{A}": 5, f"content/{B}": 1})] == [B]
+
+
+def test_what_no_kept_state_needs_is_removed_once_it_is_older_than_any_push_under_way() -> None:
+    index = Index((Entry("m/1/model.onnx", 5, A),), ((B,),))
+    there = {f"content/{A}": 0.0, f"content/{B}": 0.0, f"content/{C}": 0.0, "content/new": 2 * DAY}
+    assert superfluous(index, there, DAY) == (f"content/{C}",)
+    assert superfluous(index, {f"content/{C}": 5.0, "content/new": DAY}, DAY) == ()
+    assert superfluous(index, {}, DAY) == ()
+
+
+def test_pushed_again_nothing_is_uploaded(tmp_path: Path, folder_uri: str) -> None:
+    repository = write_repository(tmp_path / "here")
+    first = push(repository, open_objects(folder_uri), progress := Unseen())
+    second = push(repository, open_objects(folder_uri), Unseen())
+    assert first.changed
+    assert (second.changed, second.uploaded, second.generation) == (False, 0, first.generation)
+    for _, total, steps in progress.stages:
+        assert total == sum(steps)
+
+
+def test_a_new_version_uploads_what_is_new_and_keeps_the_old_state_for_those_who_fetch_it(
+    tmp_path: Path, folder_uri: str
+) -> None:
+    objects = open_objects(folder_uri)
+    push(write_repository(tmp_path / "here", 1), objects, Unseen())
+    before = decode(objects.read(INDEX_NAME)[0], "")
+    pushed = push(write_repository(tmp_path / "here", 2), objects, Unseen())
+    assert 40_000 < pushed.uploaded < 41_000
+    there = objects.sizes("content")
+    assert all(there[entry.blob][0] == entry.bytes for entry in before.files)
+
+
+def test_an_upload_that_is_damaged_is_mended_on_demand(tmp_path: Path, folder_uri: str) -> None:
+    repository, objects = write_repository(tmp_path / "here"), open_objects(folder_uri)
+    push(repository, objects, Unseen())
+    blob = Path(folder_uri) / "content" / hash_file(repository / CLASSIFIER / "1" / "model.onnx", lambda n: None)[1]
+    blob.write_bytes(b"x" * blob.stat().st_size)
+    with pytest.raises(StoreError, match="push with --again"):
+        pull(objects, tmp_path / "there", Unseen())
+    push(repository, objects, Unseen(), again=True)
+    pull(objects, tmp_path / "there", Unseen())
+    assert contents(tmp_path / "there") == contents(repository)
+
+
+@pytest.mark.parametrize("name", ["model.py", "1/libtriton_python.so", "1/extra/model.onnx"])
+def test_a_file_that_is_not_data_stops_the_push(tmp_path: Path, folder_uri: str, name: str) -> None:
+    repository = write_repository(tmp_path / "here")
+    (repository / FRONT / name).parent.mkdir(exist_ok=True)
+    (repository / FRONT / name).write_bytes(b"")
+    with pytest.raises(Unexpected, match="move it away"):
+        push(repository, open_objects(folder_uri), Unseen())
+    assert not Path(folder_uri).exists()
+
+
+def test_a_link_stops_the_push(tmp_path: Path, folder_uri: str) -> None:
+    repository = write_repository(tmp_path / "here")
+    (repository / FRONT / "labels.txt").unlink()
+    (repository / FRONT / "labels.txt").symlink_to("/etc/hostname")
+    with pytest.raises(Unexpected, match="is a link"):
+        push(repository, open_objects(folder_uri), Unseen())
+
+
+def test_what_is_no_repository_is_refused(tmp_path: Path, folder_uri: str) -> None:
+    with pytest.raises(LocalError, match="no such directory"):
+        push(tmp_path / "nothing", open_objects(folder_uri), Unseen())
+    with pytest.raises(LocalError, match="holds no model"):
+        push(tmp_path, open_objects(folder_uri), Unseen())
+
+
+def test_an_export_under_way_is_waited_for(tmp_path: Path, folder_uri: str) -> None:
+    repository = write_repository(tmp_path / "here")
+    with (repository / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(Changed, match="an export is writing"):
+            push(repository, open_objects(folder_uri), Unseen())
+
+
+def test_a_file_that_changes_between_its_hash_and_its_upload_is_not_published(tmp_path: Path, folder_uri: str) -> None:
+    repository, objects = write_repository(tmp_path / "here"), open_objects(folder_uri)
+    model = repository / CLASSIFIER / "1" / "model.onnx"
+    size, sha256 = hash_file(model, lambda n: None)
+    model.write_bytes(b"x" * size)
+    with pytest.raises(Changed, match="changed while it was being pushed"):
+        objects.upload("content/x", model, sha256, lambda n: None)
+    assert not objects.sizes("content")
+
+
+def test_of_two_pushers_at_once_one_wins_whole(tmp_path: Path, folder_uri: str) -> None:
+    mine, theirs = (write_repository(tmp_path / str(seed), seed) for seed in (1, 2))
+    push(write_repository(tmp_path / "0", 0), open_objects(folder_uri), Unseen())
+
+    class Late(FolderObjects):
+        """The other pusher comes when the index of this one is about to be written."""
+
+        def replace(self, name: str, content: bytes, tag: str | None) -> None:
+            push(theirs, open_objects(folder_uri), Unseen())
+            super().replace(name, content, tag)
+
+    with pytest.raises(Changed, match="somebody else"):
+        push(mine, Late(open_objects(folder_uri).location), Unseen())
+    pull(open_objects(folder_uri), tmp_path / "there", Unseen())
+    assert contents(tmp_path / "there") == contents(theirs)
+
+
+def test_many_pushers_at_once_leave_one_whole_repository(tmp_path: Path, folder_uri: str) -> None:
+    repositories = [write_repository(tmp_path / str(seed), seed) for seed in range(6)]
+    outcomes: dict[int, str] = {}
+
+    def one(number: int) -> None:
+        try:
+            outcomes[number] = push(repositories[number], open_objects(folder_uri), Unseen()).generation
+        except Changed:
+            outcomes[number] = ""
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert any(outcomes.values())
+    pulled = pull(open_objects(folder_uri), tmp_path / "there", Unseen())
+    [winner] = [number for number, generation in outcomes.items() if generation == pulled.generation]
+    assert contents(tmp_path / "there") == contents(repositories[winner])
