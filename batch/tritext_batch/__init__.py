@@ -1,1 +1,1 @@
-"""The room for offline scoring of files and blobs; it has no verb yet."""
+"""Offline scoring: a file or a blob of texts in, the same rows with label, score and model version out."""

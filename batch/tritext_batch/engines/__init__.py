@@ -1,0 +1,1 @@
+"""What carries blocks to the model: this process, or a Ray cluster's workers. Both deliver in the input's order."""

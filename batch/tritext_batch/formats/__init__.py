@@ -1,0 +1,108 @@
+"""The formats of input and output: which there are, which goes out as which, and who reads and writes them."""
+
+from collections.abc import Callable, Iterator
+from pathlib import PurePosixPath
+from typing import BinaryIO, Protocol
+
+from tritext import Prediction
+from tritext_batch.errors import InputError, OutputError
+from tritext_batch.formats.grouping import Limits
+from tritext_batch.formats.jsonl import JsonlEncoder, JsonlReader
+from tritext_batch.formats.table import TabEncoder, TableEncoder, TableReader, TabReader
+from tritext_batch.formats.text import TextReader
+from tritext_batch.rows import Block, Row
+
+TEXT, JSONL, CSV, TSV, PARQUET = "text", "jsonl", "csv", "tsv", "parquet"
+KINDS = (TEXT, JSONL, CSV, TSV, PARQUET)
+_SUFFIXES = {".txt": TEXT, ".text": TEXT, ".jsonl": JSONL, ".ndjson": JSONL, ".csv": CSV, ".tsv": TSV}
+_SUFFIXES |= {".parquet": PARQUET, ".pq": PARQUET}
+# What each may become. A row of a table is an object too; the other ways round would lose types or have no columns.
+GOES_OUT_AS = {
+    TEXT: (TSV, CSV, JSONL),
+    JSONL: (JSONL,),
+    CSV: (CSV, TSV, JSONL),
+    TSV: (TSV, CSV, JSONL),
+    PARQUET: (PARQUET,),
+}
+_READERS: dict[str, Callable[[BinaryIO, str, str, Limits], "Reader"]] = {
+    TEXT: TextReader,
+    JSONL: JsonlReader,
+    CSV: TableReader,
+    TSV: TabReader,
+}
+_ENCODERS: dict[str, Callable[[tuple[str, str, str], tuple[str, ...]], "Encoder"]] = {
+    JSONL: JsonlEncoder,
+    CSV: TableEncoder,
+    TSV: TabEncoder,
+}
+ADDED = ("label", "score", "model_version")
+
+
+class Reader(Protocol):
+    """What all formats do."""
+
+    start: int
+
+    def blocks(self, position: int, number: int) -> Iterator[Block]:
+        """Read on behind row ``number``, which ends at ``position``: 0 and ``start`` for the whole input."""
+
+
+class Encoder(Protocol):
+    """What all formats do."""
+
+    def header(self) -> bytes:
+        """What stands before all rows."""
+
+    def encode(self, block: Block, answers: list[tuple[Row, Prediction]]) -> bytes:
+        """Write the answered rows of a block."""
+
+
+def kind_of(uri: str) -> str | None:
+    """Tell the format by a name's suffix; None where it says nothing."""
+    return _SUFFIXES.get(PurePosixPath(uri.partition("?")[0]).suffix.lower())
+
+
+def open_reader(kind: str, file: BinaryIO, name: str, column: str, limits: Limits) -> Reader:
+    """Read a seekable file.
+
+    Raises:
+        InputError: it is not of that kind, or has no such column.
+    """
+    if kind != PARQUET:
+        return _READERS[kind](file, name, column, limits)
+    from tritext_batch.formats.parquet import ParquetReader
+
+    return ParquetReader(file, name, column, limits)
+
+
+def open_encoder(kind: str, reader: Reader, prefix: str) -> Encoder:
+    """Write what ``reader`` reads as ``kind``, with three more columns whose names begin with ``prefix``.
+
+    Raises:
+        InputError: the input has one of these columns already.
+        OutputError: what is read cannot be written so.
+    """
+    label, score, version = (prefix + name for name in ADDED)
+    if kind != PARQUET:
+        columns: tuple[str, ...] = getattr(reader, "columns", ())
+        return _ENCODERS[kind]((label, score, version), columns)
+    from tritext_batch.formats.parquet import ParquetEncoder, ParquetReader
+
+    if not isinstance(reader, ParquetReader):
+        raise OutputError("only Parquet goes out as Parquet")
+    return ParquetEncoder((label, score, version), reader.schema)
+
+
+def check_pair(input_kind: str, output_kind: str) -> None:
+    """Refuse an output that the input cannot become.
+
+    Raises:
+        OutputError: naming what it can become.
+    """
+    if output_kind not in GOES_OUT_AS[input_kind]:
+        ways = " or ".join(GOES_OUT_AS[input_kind])
+        raise OutputError(f"{input_kind} cannot go out as {output_kind}: take {ways}")
+
+
+__all__ = ["ADDED", "KINDS", "Encoder", "InputError", "Limits", "Reader", "check_pair", "kind_of", "open_encoder"]
+__all__ += ["open_reader"]

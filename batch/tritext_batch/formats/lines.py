@@ -1,0 +1,53 @@
+"""Physical lines of a binary file, no longer than a limit in memory: bytes in, lines and where they end out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from tritext_batch.errors import InputError
+
+UTF8_MARK = b"\xef\xbb\xbf"
+# Marks of encodings that hold a zero byte in most characters, with the names that tell a user what to convert from.
+FOREIGN_MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"\x00\x00\xfe\xff": "UTF-32"}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line.
+
+    Attributes:
+        data: Its bytes with the line break; the first ``limit`` of them where it is longer.
+        end: Where the next line begins.
+        complete: Whether all of it is here.
+    """
+
+    data: bytes
+    end: int
+    complete: bool = True
+
+
+def skip_mark(file: BinaryIO, name: str) -> int:
+    """Go to where the text begins; gives that position.
+
+    Raises:
+        InputError: the file begins as one of another encoding than UTF-8.
+    """
+    file.seek(0)
+    begin = file.read(4)
+    for mark, encoding in FOREIGN_MARKS.items():
+        if begin.startswith(mark):
+            raise InputError(f"{name}: is {encoding}: convert it first: iconv -f {encoding} -t UTF-8")
+    start = len(UTF8_MARK) if begin.startswith(UTF8_MARK) else 0
+    file.seek(start)
+    return start
+
+
+def read_lines(file: BinaryIO, position: int, limit: int) -> Iterator[Line]:
+    """Read from ``position`` on, with never more than ``limit`` bytes of a line at once.
+
+    A line that is longer comes in pieces, of which all but the last are not ``complete``.
+    """
+    file.seek(position)
+    while data := file.readline(limit):
+        position += len(data)
+        yield Line(data, position, data.endswith(b"\n") or len(data) < limit)

@@ -1,0 +1,179 @@
+"""What a job has on disk until it is done: a folder with the scored rows, the rejected ones, and the journal.
+
+    OUTPUT.partial/rows        appended to; what the journal does not count is cut off when the job goes on
+    OUTPUT.partial/rejected    the same
+    OUTPUT.partial/journal     replaced as a whole, after the bytes it counts are on disk
+    OUTPUT.partial/lock        held by the process that works on the job
+
+A process may be killed anywhere. The journal is never ahead of the files, so who goes on from it loses and doubles
+nothing.
+"""
+
+import dataclasses
+import fcntl
+import os
+import shutil
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from tritext_batch.errors import OutputError, ResumeError
+from tritext_batch.journal import Identity, Progress, read_journal, write_journal
+from tritext_batch.rows import Scored
+
+# So much work at most is done again after a kill.
+COMMIT_SECONDS = 0.5
+
+
+class Workspace:
+    """One job's folder, held alone.
+
+    Attributes:
+        progress: How far the job is, what is not yet in the journal included.
+        resumed: Whether it went on where another process had stopped.
+    """
+
+    def __init__(self, folder: Path, identity: Identity, header: bytes, *, overwrite: bool = False) -> None:
+        """Take the folder; go on with what is in it, or begin.
+
+        Args:
+            folder: Made where it is not there yet.
+            identity: The job.
+            header: What the rows' file begins with.
+            overwrite: Whether to throw away what another job has left in it.
+
+        Raises:
+            ResumeError: what is in it belongs to another job, is damaged, or another process works on it.
+            OutputError: the folder cannot be made.
+        """
+        self.folder, self._identity = folder, identity
+        self._lock = _take(folder)
+        try:
+            found = self._found(overwrite=overwrite)
+            self.resumed = found is not None
+            self.progress = found or Progress(output=len(header))
+            self._files = (
+                [] if self.progress.complete else self._open_files(0 if found is None else self.progress.output)
+            )
+        except BaseException:
+            self._lock.close()
+            raise
+        self._committed = 0.0
+        if found is None:
+            self._files[0].write(header)
+            self.commit()
+
+    @property
+    def rows_path(self) -> Path:
+        """The scored rows."""
+        return self.folder / "rows"
+
+    @property
+    def rejected_path(self) -> Path:
+        """The rejected rows."""
+        return self.folder / "rejected"
+
+    def append(self, scored: Scored) -> None:
+        """Add a block; it is in the journal half a second later at most, if blocks go on coming."""
+        rows, rejected = self._files
+        rows.write(scored.output)
+        rejected.write(scored.rejected)
+        self.progress = self.progress.after(scored)
+        if time.monotonic() - self._committed >= COMMIT_SECONDS:
+            self.commit()
+
+    def commit(self, *, complete: bool = False) -> None:
+        """Put what was appended on disk, and then the journal that counts it."""
+        if complete:
+            self.progress = dataclasses.replace(self.progress, complete=True)
+        for file in self._files:
+            file.flush()
+            os.fsync(file.fileno())
+        replace(self.folder / "journal", write_journal(self._identity, self.progress).encode())
+        self._committed = time.monotonic()
+
+    def close(self) -> None:
+        """Let go of the folder; what was not committed is done again by the next process."""
+        for file in (*self._files, self._lock):
+            file.close()
+
+    def discard(self) -> None:
+        """Remove the folder when its content is elsewhere."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _found(self, *, overwrite: bool) -> Progress | None:
+        path = self.folder / "journal"
+        if not path.is_file():
+            return None
+        try:
+            identity, progress = read_journal(path.read_text(encoding="utf-8"), str(path))
+        except ResumeError:
+            if overwrite:
+                return None
+            raise
+        if differences := identity.differences(self._identity):
+            if overwrite:
+                return None
+            raise ResumeError(
+                f"{self.folder} holds an unfinished job, which is not this one: {'; '.join(differences)}: "
+                "give that job's arguments to go on with it, or --overwrite to throw it away"
+            )
+        return progress
+
+    def _open_files(self, rows: int) -> list[BinaryIO]:
+        return [_open(self.rows_path, rows), _open(self.rejected_path, self.progress.rejected)]
+
+
+def _open(path: Path, size: int) -> BinaryIO:
+    """Open a file for appending behind its first ``size`` bytes."""
+    file = path.open("ab")
+    there = file.tell()
+    if there < size:
+        file.close()
+        raise ResumeError(f"{path}: has {there} bytes, the journal counts {size}: begin anew with --overwrite")
+    if there > size:
+        os.truncate(path, size)
+    return file
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Put a file in place whole, or leave the old one."""
+    temporary = path.with_name(f".{path.name}.new")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in a folder survive a loss of power."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _take(folder: Path) -> BinaryIO:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("wb")
+    except OSError as error:
+        raise OutputError(f"{folder}: {error.strerror}: choose another place with --work") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise ResumeError(f"{folder}: another process works on this job: wait for it") from error
+    return lock

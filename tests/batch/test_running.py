@@ -1,0 +1,173 @@
+"""Whole jobs against the stand-in, in this process: going on, refusing, rejecting, telling."""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from tests.batch.stand_in import label_of, stand_in
+from tritext_batch.errors import InputError, ModelError, OutputError, ResumeError
+from tritext_batch.formats.grouping import Limits
+from tritext_batch.job import Environment, Job, Model
+from tritext_batch.progress import Watch
+from tritext_batch.running import carry_out
+from tritext_batch.summary import Summary
+
+SMALL = Limits(rows=64)
+
+
+def job_for(folder: Path, url: str, name: str = "in.txt", out: str = "out.tsv", **more: object) -> Job:
+    kind, output = Path(name).suffix[1:].replace("txt", "text"), Path(out).suffix[1:]
+    job = Job(str(folder / name), str(folder / out), kind, output, model=Model("sentiment", "endpoint", url))
+    return dataclasses.replace(job, limits=SMALL, environment=Environment(patience=0.5), **more)  # type: ignore[arg-type]
+
+
+def run(job: Job, *, overwrite: bool = False) -> Summary:
+    with Watch(Console(stderr=True)) as watch:
+        return carry_out(job, watch, overwrite=overwrite)
+
+
+class Breaking(Watch):
+    """Stops a job behind its first block."""
+
+    def advance(self, completed: int, rows: int, all_rows: int) -> None:
+        raise InputError("broken off")
+
+
+def lines(folder: Path, count: int = 300) -> list[str]:
+    texts = [f"text {number} " + "x" * (number % 50) for number in range(count)]
+    (folder / "in.txt").write_text("\n".join(texts) + "\n")
+    return texts
+
+
+def labelled(folder: Path) -> list[list[str]]:
+    return [line.split("\t") for line in (folder / "out.tsv").read_text().splitlines()[1:]]
+
+
+def test_every_row_is_labelled_in_order(tmp_path: Path, stand_in_url: str) -> None:
+    texts = lines(tmp_path)
+    summary = run(job_for(tmp_path, stand_in_url))
+    assert labelled(tmp_path) == [[text, label_of(text), "0.750000", "1"] for text in texts]
+    assert summary.labels == {label: sum(label_of(t) == label for t in texts) for label in ("negative", "positive")}
+    assert (summary.rows, summary.rejected, summary.model_versions) == (300, 0, ("1",))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.txt", "out.tsv"]
+
+
+def test_bad_rows_go_beside_with_their_number_and_reason(tmp_path: Path, stand_in_url: str) -> None:
+    rows = [b'{"text": "a"}', b"{", b'{"text": "refuse:INVALID_ARGUMENT:too much"}', b'{"text": "' + b"x" * 999 + b'"}']
+    (tmp_path / "in.jsonl").write_bytes(b"\n".join([*rows, b'{"text": "b"}']))
+    job = job_for(tmp_path, stand_in_url, "in.jsonl", "out.jsonl")
+    summary = run(dataclasses.replace(job, limits=Limits(row_bytes=500)))
+    assert [json.loads(line)["text"] for line in (tmp_path / "out.jsonl").read_text().splitlines()] == ["a", "b"]
+    bad = [json.loads(line) for line in (tmp_path / "out.jsonl.rejected.jsonl").read_text().splitlines()]
+    assert [row["row"] for row in bad] == [2, 3, 4]
+    assert bad[0]["reason"].startswith("not JSON")
+    assert "too much" in bad[1]["reason"]
+    assert bad[1]["text"].startswith("refuse")
+    assert bad[2]["reason"].startswith("longer than 500 bytes")
+    assert (summary.rows, summary.rejected) == (5, 3)
+
+
+@pytest.mark.parametrize(("name", "out"), [("in.txt", "out.jsonl"), ("in.csv", "out.csv")])
+def test_an_input_without_rows_has_an_output_without_rows(
+    tmp_path: Path, stand_in_url: str, name: str, out: str
+) -> None:
+    (tmp_path / name).write_text("" if name == "in.txt" else "text\n")
+    assert run(job_for(tmp_path, stand_in_url, name, out)).rows == 0
+    assert (tmp_path / out).read_text() == ("" if name == "in.txt" else "text,label,score,model_version\n")
+
+
+def test_a_job_that_stopped_goes_on(tmp_path: Path, stand_in_url: str) -> None:
+    texts = lines(tmp_path)
+    texts[200] = "fail:9:INTERNAL"
+    (tmp_path / "in.txt").write_text("\n".join(texts))
+    job = job_for(tmp_path, stand_in_url)
+    before = []
+    with pytest.raises(ModelError, match="for now"):
+        run(job)
+    assert not (tmp_path / "out.tsv").exists()
+    before.append((tmp_path / "out.tsv.partial" / "rows").read_bytes().count(b"\n") - 1)
+    with pytest.raises(ModelError, match="rows 193 to 224"):
+        run(job)
+    summary = run(job)
+    assert [row[0] for row in labelled(tmp_path)] == texts
+    assert summary.rows == 300
+    assert summary.rows_this_run <= 300 - before[0]
+    assert before[0] in (0, 64, 128, 192)
+
+
+def test_an_output_that_exists_is_kept_unless_it_may_go(tmp_path: Path, stand_in_url: str) -> None:
+    lines(tmp_path)
+    (tmp_path / "out.tsv").write_text("mine")
+    with pytest.raises(OutputError, match=r"out.tsv: exists: name another output, or replace it with --overwrite"):
+        run(job_for(tmp_path, stand_in_url))
+    assert (tmp_path / "out.tsv").read_text() == "mine"
+    (tmp_path / "out.tsv.rejected.jsonl").write_text("old")
+    run(job_for(tmp_path, stand_in_url), overwrite=True)
+    assert len(labelled(tmp_path)) == 300
+    assert not (tmp_path / "out.tsv.rejected.jsonl").exists()
+
+
+def test_an_output_that_came_meanwhile_is_kept_and_nothing_is_scored_again(tmp_path: Path, stand_in_url: str) -> None:
+    lines(tmp_path)
+    job = job_for(tmp_path, "grpc://127.0.0.1:1")
+    with pytest.raises(ModelError):
+        run(job)
+    (tmp_path / "out.tsv").write_text("mine")
+    job = dataclasses.replace(job, model=Model("sentiment", "endpoint", stand_in_url))
+    with pytest.raises(OutputError, match="exists: replace it with --overwrite, and nothing is scored again"):
+        run(job)
+    assert (tmp_path / "out.tsv").read_text() == "mine"
+    assert run(job, overwrite=True).rows_this_run == 0
+    assert len(labelled(tmp_path)) == 300
+
+
+def test_an_input_that_changed_is_not_gone_on_with(tmp_path: Path, stand_in_url: str) -> None:
+    lines(tmp_path)
+    with pytest.raises(ModelError):
+        run(job_for(tmp_path, "grpc://127.0.0.1:1"))
+    texts = lines(tmp_path, 10)
+    with pytest.raises(ResumeError, match=r"in.txt has changed since \(.*--overwrite to throw it away"):
+        run(job_for(tmp_path, stand_in_url))
+    run(job_for(tmp_path, stand_in_url), overwrite=True)
+    assert [row[0] for row in labelled(tmp_path)] == texts
+
+
+def test_an_input_that_changes_under_the_job_is_noticed(tmp_path: Path, stand_in_url: str) -> None:
+    lines(tmp_path)
+    job = job_for(tmp_path, stand_in_url)
+
+    class Meddler(Watch):
+        def advance(self, completed: int, rows: int, all_rows: int) -> None:
+            os.utime(tmp_path / "in.txt", ns=(1, 1))
+
+    with Meddler(Console(stderr=True)) as watch, pytest.raises(InputError, match="has changed while it was scored"):
+        carry_out(job, watch)
+    assert not (tmp_path / "out.tsv").exists()
+
+
+def test_a_model_that_changes_in_the_middle_is_noticed(tmp_path: Path, stand_in_url: str) -> None:
+    texts = lines(tmp_path)
+    job = job_for(tmp_path, stand_in_url)
+    with Breaking(Console(stderr=True)) as watch, pytest.raises(InputError, match="broken off"):
+        carry_out(job, watch)
+    with stand_in(version="2") as other:
+        later = dataclasses.replace(job, model=Model("sentiment", "endpoint", other))
+        with pytest.raises(ModelError, match=r"version 1 of sentiment began this output, and 2 answers now: .*--mixed"):
+            run(later)
+        summary = run(dataclasses.replace(later, mixed_versions=True))
+    assert summary.model_versions == ("1", "2")
+    assert [row[0] for row in labelled(tmp_path)] == texts
+    assert {row[3] for row in labelled(tmp_path)} == {"1", "2"}
+
+
+def test_what_is_not_there_is_named(tmp_path: Path, stand_in_url: str) -> None:
+    with pytest.raises(InputError, match=r"in.txt: No such file or directory: name the file to score"):
+        run(job_for(tmp_path, stand_in_url))
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "in.txt").mkdir()
+    with pytest.raises(InputError, match="no regular file"):
+        run(job_for(tmp_path, stand_in_url))
