@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 CORPUS := .cache/movie-reviews.tsv
 MERGED := .cache/merged-sentiment
 BENCH ?= --quick
+WORKERS ?= 2
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 LOCKED := --quiet --constraint constraints.txt
 
@@ -31,7 +32,7 @@ compose: $(VENV)/.demo $(CORPUS)  ## export, then the containers: Triton, Envoys
 
 test: $(VENV)/.dev $(CORPUS)  ## check, then every test
 	$(MAKE) check
-	$(BIN)/python -m pytest --durations=25 --durations-min=5
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --ignore tests/gates --durations=25 --durations-min=5
 
 check: $(VENV)/.dev  ## format, lint, types, imports, docs, changelog: the one gate
 	$(BIN)/ruff format --check

@@ -4,29 +4,72 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import settings
 
+from tests import turns
+from tests.once import once
+from tests.one_core import take_one
 from tritext_export.export import export_model
-from tritext_export.labelled import Example, read_examples, select
+from tritext_export.labelled import Example, read_examples, select, write_tsv
 from tritext_export.request import ExportRequest
+from tritext_export.sources import resolve
 from tritext_serve.flags import Address
-from tritext_serve.server import Server, ServerOptions, free_ports
+from tritext_serve.ports import steady_ports
+from tritext_serve.server import Server, ServerOptions
 
 ROOT = Path(__file__).parent.parent
 ADAPTERS = {"sentiment": ROOT / "demo" / "sentiment", "sentiment_naive": ROOT / "demo" / "naive"}
 
+FloatArray = npt.NDArray[np.float32]
+
 # Nothing that a test loads may come from the hub: this must be set before transformers is first imported.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-# What is drawn is the same every time, so that a submission is not refused by chance; to draw anew, run pytest with
-# --hypothesis-profile=default.
-settings.register_profile("repeatable", derandomize=True)
+if "PYTEST_XDIST_WORKER" in os.environ:
+    take_one()
+
+# What is drawn is the same every time, and a busy machine may take its time, so that a submission is not refused by
+# chance; to draw anew, run pytest with --hypothesis-profile=default.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Say what the marks mean that only several workers heed."""
+    config.addinivalue_line("markers", turns.HELP)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Wait for a turn, in a worker."""
+    if not hasattr(item.config, "workerinput"):
+        return (yield)
+    with turns.turn(item):
+        return (yield)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Share the tests out, where there are several workers."""
+    from tests.lanes import Lanes
+
+    return Lanes(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Order the tests, in a worker."""
+    if hasattr(config, "workerinput"):
+        from tests.lanes import longest_first
+
+        longest_first(items)
 
 
 class Silent:
@@ -58,31 +101,42 @@ def test_examples(corpus: Path) -> tuple[Example, ...]:
 @pytest.fixture(scope="session")
 def model_repository(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with the demo's two models, really exported and certified."""
-    repository = tmp_path_factory.mktemp("exported") / "model_repository"
-    for name, source in ADAPTERS.items():
-        export_model(
-            ExportRequest(str(source), name, repository, corpus, split="test", label_output="sentiment"), Silent()
-        )
-    return repository
+    more = {"split": "test", "label_output": "sentiment"}
+    return exported(tmp_path_factory, "of_the_demo", *(request_for(name, corpus, **more) for name in ADAPTERS))
 
 
 @pytest.fixture(scope="session")
-def gpu_repository(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo's model with standard operators only, as TensorRT and CUDA want it."""
-    repository = tmp_path_factory.mktemp("for_gpus") / "model_repository"
-    source = str(ADAPTERS["sentiment"])
-    export_model(ExportRequest(source, "sentiment", repository, corpus, split="test", target="gpu"), Silent())
-    return repository
+def gpu_repository(test_examples: tuple[Example, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's model with standard operators only, as TensorRT and CUDA want it; certified on a few sentences."""
+    few = tmp_path_factory.mktemp("few") / "few.tsv"
+    write_tsv(few, test_examples[:200])
+    return exported(tmp_path_factory, "for_gpus", request_for("sentiment", few, target="gpu"))
 
 
 @pytest.fixture(scope="session")
 def int8_repository(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's model as `tritext export --target cpu` publishes it."""
-    repository = tmp_path_factory.mktemp("for_cpus") / "model_repository"
-    source = str(ADAPTERS["sentiment"])
-    request = ExportRequest(source, "sentiment", repository, corpus, split="test", precision="auto")
-    export_model(request, Silent())
-    return repository
+    return exported(tmp_path_factory, "for_cpus", request_for("sentiment", corpus, split="test", precision="auto"))
+
+
+@pytest.fixture(scope="session")
+def checkpoint_logits(
+    test_examples: tuple[Example, ...], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], FloatArray]:
+    """Gives a checkpoint's own logits by its name, by transformers' own tokenizer, text by text: FP32 [1095, 2]."""
+
+    def ask(name: str) -> FloatArray:
+        def make(folder: Path) -> None:
+            from tritext_export import checkpoint  # brings torch along
+
+            loaded = checkpoint.load(resolve(str(ADAPTERS[name])))
+            rows = [loaded.logits([one]) for one in loaded.encode(test_examples, loaded.max_length)]
+            np.save(folder / "logits.npy", np.concatenate(rows))
+
+        logits: FloatArray = np.load(once(tmp_path_factory, f"logits_of_{name}", make) / "logits.npy")
+        return logits
+
+    return ask
 
 
 @pytest.fixture(scope="session")
@@ -92,10 +146,25 @@ def server(model_repository: Path) -> Iterator[Server]:
         yield running
 
 
+def request_for(name: str, texts: Path, **more: Any) -> ExportRequest:
+    """Ask for an export of one of the demo's models; where to is for `exported` to say."""
+    return ExportRequest(str(ADAPTERS[name]), name, Path(), texts, **more)
+
+
+def exported(factory: pytest.TempPathFactory, name: str, *requests: ExportRequest) -> Path:
+    """Export once a run, into a repository that nobody may change."""
+
+    def make(folder: Path) -> None:
+        for request in requests:
+            export_model(replace(request, repository=folder / "model_repository"), Silent())
+
+    return once(factory, name, make) / "model_repository"
+
+
 def server_options(**more: Any) -> ServerOptions:
     """Options with ports of its own, and one process for the naive model as in the demo."""
-    once = {"sentiment_naive": 1, "sentiment_naive_classifier": 1}
-    return ServerOptions(address=Address("127.0.0.1", *free_ports(3)), instances=more.pop("instances", once), **more)
+    own = {"sentiment_naive": 1, "sentiment_naive_classifier": 1}
+    return ServerOptions(address=Address("127.0.0.1", *steady_ports(3)), instances=more.pop("instances", own), **more)
 
 
 def load_json(path: Path) -> dict[str, Any]:

@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 import pytest
@@ -31,13 +30,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def python(request: pytest.FixtureRequest, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Python whose environment holds the base install and nothing else."""
     folder = tmp_path_factory.mktemp("thin") / "venv"
-    if sys.version_info.minor == request.param:
-        venv.create(folder, with_pip=True)
-    else:
-        run(interpreter(request.param), "-m", "venv", str(folder))
-    constraints = ROOT / "constraints.txt"
-    run(str(folder / "bin" / "pip"), "install", "--quiet", "--constraint", str(constraints), str(wheel))
-    return folder / "bin" / "python"
+    own = sys.version_info.minor == request.param
+    run(sys.executable if own else interpreter(request.param), "-m", "venv", "--without-pip", str(folder))
+    inside = folder / "bin" / "python"
+    pip = (sys.executable, "-m", "pip", "--python", str(inside), "install", "--quiet", "--no-compile")
+    run(*pip, "--constraint", str(ROOT / "constraints.txt"), str(wheel))
+    return inside
 
 
 def interpreter(minor: int) -> str:
