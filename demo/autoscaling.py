@@ -38,7 +38,7 @@ class Pod:
 
     cores: int = 2
     service: float = 0.00273
-    queue: int = 16
+    queue: int = 20
     start: int = 45
 
 

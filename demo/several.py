@@ -99,14 +99,14 @@ class Fleet:
         wanted = ("tritext_canary_failures_total{", 'reason="late"')
         return sum(float(line.split()[-1]) for line in lines if all(word in line for word in wanted))
 
-    def wait_until_well(self) -> None:
-        """Wait until every Triton gets requests.
+    def wait_until_well(self, killed: int) -> None:
+        """Wait until every Triton gets requests, none of them the process that was killed.
 
         Raises:
             TimeoutError: one does not come back.
         """
         deadline = time.monotonic() + BACK_SECONDS
-        while not all(each["well"] for each in self.instances()):
+        while not all(each["well"] and each["pid"] != killed for each in self.instances()):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not well after {BACK_SECONDS:g} s: {self.instances()}")
             time.sleep(0.1)
@@ -251,9 +251,7 @@ def killed(running: Fleet, texts: Sequence[str], answers: int) -> tuple[Crowd, f
         victim = running.instances()[0]["pid"]
         os.kill(victim, signal.SIGKILL)
         began = time.monotonic()
-        while running.instances()[0]["pid"] == victim:
-            time.sleep(0.05)
-        running.wait_until_well()
+        running.wait_until_well(victim)
         back = time.monotonic() - began
         crowd.wait_for(answers)
     return crowd, back

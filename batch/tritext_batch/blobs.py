@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from tritext_batch.errors import InputError, OutputError
-from tritext_batch.stamps import Stamp
+from tritext_batch.stamps import Stamp, same
 from tritext_store.errors import Denied, NotFound
 from tritext_store.filesystem import explained, open_filesystem
 
@@ -52,12 +52,14 @@ class BlobPlace:
         """Upload a file in blocks, which become the blob all at once when the last one is there.
 
         Raises:
-            OutputError: there is one already, which must not be replaced.
+            OutputError: there is another one already, which must not be replaced.
         """
         try:
             with explained(self._uri):
                 self._files.put_file(str(path), self._path, mode="overwrite" if overwrite else "create")
         except FileExistsError as error:
+            if self._holds(path):  # an earlier run was killed behind this, or the service's answer was lost
+                return
             raise OutputError(
                 f"{self._uri}: exists: replace it with --overwrite, and nothing is scored again"
             ) from error
@@ -67,6 +69,13 @@ class BlobPlace:
         if self.exists():
             with explained(self._uri):
                 self._files.rm_file(self._path)
+
+    def _holds(self, path: Path) -> bool:
+        try:
+            with path.open("rb") as ours, self.open() as theirs:
+                return same(ours, theirs)
+        except (NotFound, Denied):
+            return False
 
     def _info(self) -> dict[str, Any]:
         with explained(self._uri):

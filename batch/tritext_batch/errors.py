@@ -41,3 +41,8 @@ class ModelError(BatchError):
 
 class EngineError(BatchError):
     """Ray cannot run the job."""
+
+
+def first_line(error: BaseException) -> str:
+    """Give what another package's error says, in one line."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -123,7 +123,8 @@ def infer_type(given: str | None, uri: str, key: str) -> str:
     """
     kind = given or kind_of(uri)
     if kind is None or kind not in KINDS:
-        what = f"{key}_type {given!r}" if given else f"{key} {uri!r}: its suffix says no format"
+        shown = uri.partition("?")[0]  # behind it there may be a SAS, which place() refuses without showing it
+        what = f"{key}_type {given!r}" if given else f"{key} {shown!r}: its suffix says no format"
         raise JobFileError(f"{what}: give --{key}-type (in a job file {key}_type) as one of {', '.join(KINDS)}")
     return kind
 

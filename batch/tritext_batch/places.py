@@ -2,14 +2,13 @@
 
 import os
 import shutil
-from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol
-from urllib.parse import unquote
 
 from tritext_batch.errors import InputError, OutputError
-from tritext_batch.stamps import Stamp
-from tritext_batch.workspace import sync_folder
+from tritext_batch.stamps import Stamp, same
+from tritext_batch.workspace import sync_folder, written
+from tritext_store.location import parse_location
 
 
 class Place(Protocol):
@@ -28,7 +27,7 @@ class Place(Protocol):
         """Put a finished local file there, whole or not at all; the file may be gone afterwards.
 
         Raises:
-            OutputError: something is there that must not be replaced.
+            OutputError: something else is there that must not be replaced.
         """
 
     def remove(self) -> None:
@@ -36,9 +35,13 @@ class Place(Protocol):
 
 
 def local_path(uri: str) -> Path | None:
-    """Give the path on this machine that a path or a ``file://`` URI means; None for all others."""
+    """Give the path on this machine that a path or a ``file://`` URI means; None for all others.
+
+    Raises:
+        LocationError: it names another machine's file.
+    """
     if uri.startswith("file://"):
-        return Path(unquote(uri.removeprefix("file://")))
+        return Path(parse_location(uri).path)
     return None if "://" in uri else Path(uri)
 
 
@@ -93,19 +96,30 @@ class LocalPlace:
             OutputError: it cannot be put here, or something is here that must not be replaced.
         """
         if self.exists() and not overwrite:
+            if self._holds(path):  # an earlier run was killed behind this
+                return
             raise OutputError(f"{self._path}: exists: replace it with --overwrite, and nothing is scored again")
-        try:
+        with written(self._path):
             if path.stat().st_dev != self._path.parent.stat().st_dev:
                 path = self._copied(path)
             path.replace(self._path)
             sync_folder(self._path.parent)
-        except OSError as error:
-            raise OutputError(f"{self._path}: {error.strerror}: mend that, and the same command finishes") from error
 
     def remove(self) -> None:
-        """Remove it."""
-        with suppress(FileNotFoundError):
-            self._path.unlink()
+        """Remove it.
+
+        Raises:
+            OutputError: it cannot be removed.
+        """
+        with written(self._path):
+            self._path.unlink(missing_ok=True)
+
+    def _holds(self, path: Path) -> bool:
+        with written(self._path):
+            if not self._path.is_file():
+                return False
+            with path.open("rb") as ours, self._path.open("rb") as theirs:
+                return same(ours, theirs)
 
     def _copied(self, path: Path) -> Path:
         beside = self._path.with_name(f".{self._path.name}.new")

@@ -167,8 +167,5 @@ def _publish(job: Job, space: Workspace, target: Place, *, overwrite: bool) -> N
         return
     from tritext_batch.formats.parquet import write_parquet
 
-    whole = space.folder / "whole"
-    with space.rows_path.open("rb") as stream, whole.open("wb") as file:
-        write_parquet(stream, file)
-    target.publish(whole, overwrite=overwrite)
+    target.publish(space.convert(write_parquet), overwrite=overwrite)
     space.rows_path.unlink()

@@ -14,6 +14,8 @@ import fcntl
 import os
 import shutil
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -31,7 +33,6 @@ class Workspace:
 
     Attributes:
         progress: How far the job is, what is not yet in the journal included.
-        resumed: Whether it went on where another process had stopped.
     """
 
     def __init__(self, folder: Path, identity: Identity, header: bytes, *, overwrite: bool = False) -> None:
@@ -45,24 +46,22 @@ class Workspace:
 
         Raises:
             ResumeError: what is in it belongs to another job, is damaged, or another process works on it.
-            OutputError: the folder cannot be made.
+            OutputError: the folder cannot be made or written.
         """
-        self.folder, self._identity = folder, identity
-        self._lock = _take(folder)
+        self.folder, self._identity, self._committed = folder, identity, 0.0
+        self._lock, self._files = _take(folder), list[BinaryIO]()
         try:
             found = self._found(overwrite=overwrite)
-            self.resumed = found is not None
             self.progress = found or Progress(output=len(header))
-            self._files = (
-                [] if self.progress.complete else self._open_files(0 if found is None else self.progress.output)
-            )
+            if not self.progress.complete:
+                self._open_files(0 if found is None else self.progress.output)
+            if found is None:
+                with written(folder):
+                    self._files[0].write(header)
+                self.commit()
         except BaseException:
-            self._lock.close()
+            self.close()
             raise
-        self._committed = 0.0
-        if found is None:
-            self._files[0].write(header)
-            self.commit()
 
     @property
     def rows_path(self) -> Path:
@@ -77,8 +76,9 @@ class Workspace:
     def append(self, scored: Scored) -> None:
         """Add a block; it is in the journal half a second later at most, if blocks go on coming."""
         rows, rejected = self._files
-        rows.write(scored.output)
-        rejected.write(scored.rejected)
+        with written(self.folder):
+            rows.write(scored.output)
+            rejected.write(scored.rejected)
         self.progress = self.progress.after(scored)
         if time.monotonic() - self._committed >= COMMIT_SECONDS:
             self.commit()
@@ -87,16 +87,29 @@ class Workspace:
         """Put what was appended on disk, and then the journal that counts it."""
         if complete:
             self.progress = dataclasses.replace(self.progress, complete=True)
-        for file in self._files:
-            file.flush()
-            os.fsync(file.fileno())
-        replace(self.folder / "journal", write_journal(self._identity, self.progress).encode())
+        with written(self.folder):
+            for file in self._files:
+                _flush(file)
+            replace(self.folder / "journal", write_journal(self._identity, self.progress).encode())
         self._committed = time.monotonic()
+
+    def convert(self, write: Callable[[BinaryIO, BinaryIO], None]) -> Path:
+        """Make a file of another kind of the rows, and put it on disk.
+
+        Args:
+            write: Given the rows to read and the file to write.
+        """
+        whole = self.folder / "whole"
+        with written(self.folder), self.rows_path.open("rb") as rows, whole.open("wb") as file:
+            write(rows, file)
+            _flush(file)
+        return whole
 
     def close(self) -> None:
         """Let go of the folder; what was not committed is done again by the next process."""
         for file in (*self._files, self._lock):
-            file.close()
+            with suppress(OSError):  # a full disk: what it could not take is not counted
+                file.close()
 
     def discard(self) -> None:
         """Remove the folder when its content is elsewhere."""
@@ -115,7 +128,7 @@ class Workspace:
         if not path.is_file():
             return None
         try:
-            identity, progress = read_journal(path.read_text(encoding="utf-8"), str(path))
+            identity, progress = read_journal(path.read_text(encoding="utf-8", errors="replace"), str(path))
         except ResumeError:
             if overwrite:
                 return None
@@ -129,8 +142,10 @@ class Workspace:
             )
         return progress
 
-    def _open_files(self, rows: int) -> list[BinaryIO]:
-        return [_open(self.rows_path, rows), _open(self.rejected_path, self.progress.rejected)]
+    def _open_files(self, rows: int) -> None:
+        with written(self.folder):
+            self._files.append(_open(self.rows_path, rows))
+            self._files.append(_open(self.rejected_path, self.progress.rejected))
 
 
 def _open(path: Path, size: int) -> BinaryIO:
@@ -145,13 +160,25 @@ def _open(path: Path, size: int) -> BinaryIO:
     return file
 
 
+@contextmanager
+def written(path: Path, remedy: str = "mend that, and the same command goes on") -> Iterator[None]:
+    """Say what the disk refuses, such as more than it can hold.
+
+    Raises:
+        OutputError: naming the path and the remedy.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{path}: {error.strerror or error}: {remedy}") from error
+
+
 def replace(path: Path, content: bytes) -> None:
     """Put a file in place whole, or leave the old one."""
     temporary = path.with_name(f".{path.name}.new")
     with temporary.open("wb") as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+        _flush(file)
     temporary.replace(path)
     sync_folder(path.parent)
 
@@ -165,12 +192,15 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def _flush(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
 def _take(folder: Path) -> BinaryIO:
-    try:
+    with written(folder, "choose another place with --work"):
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / "lock").open("wb")
-    except OSError as error:
-        raise OutputError(f"{folder}: {error.strerror}: choose another place with --work") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

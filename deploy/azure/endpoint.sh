@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Make, ask, watch, shift and remove the endpoint in Azure ML. Sign in first (`az login`, `az extension add --name ml`).
+# Make, ask, watch, shift and remove the endpoint in Azure ML. Sign in first (`az login`, `az extension add --name ml`); the
+# resource group must be there (`az group create`).
 #
 #   deploy/azure/endpoint.sh [--dry-run] [--rendered FOLDER] ACTION …
 #
@@ -44,7 +45,7 @@ read_names() {
         [[ $name =~ ^[A-Z]+$ && $value =~ ^[A-Za-z0-9\ =._-]*$ ]] || fail "$rendered/names.env: $name is not understood"
         told[$name]=$value
     done <"$rendered/names.env"
-    for name in SUBSCRIPTION GROUP WORKSPACE ENDPOINT MODEL DEPLOYMENTS; do
+    for name in SUBSCRIPTION GROUP WORKSPACE ENDPOINT MODELS DEPLOYMENTS TRAFFIC; do
         [ -n "${told[$name]:-}" ] || fail "$rendered/names.env lacks $name: render again"
     done
 }
@@ -104,12 +105,16 @@ shift_traffic() {
 
 # The key goes to curl by a descriptor: on a command line every user of this machine could read it.
 invoke() {
-    local target=() root key
+    local target=() root key pair model=''
     [ $# -eq 0 ] || target=(--header "azureml-model-deployment: $1")
+    for pair in ${told[MODELS]}; do # the first has most of the traffic
+        if [ -z "$model" ] && [ "${1:-${pair%%=*}}" = "${pair%%=*}" ]; then model=${pair#*=}; fi
+    done
+    [ -n "$model" ] || fail "invoke: no deployment $1: there are ${told[DEPLOYMENTS]}" 2
     if [ -n "$dry" ]; then
         learning online-endpoint show --name "${told[ENDPOINT]}" --query scoring_uri --output tsv
         learning online-endpoint get-credentials --name "${told[ENDPOINT]}" --query primaryKey --output tsv
-        run curl --data @- "${target[@]}" "SCORING_URI/v2/models/${told[MODEL]}/generate"
+        run curl --data @- "${target[@]}" "SCORING_URI/v2/models/$model/generate"
         return
     fi
     root="$(learning online-endpoint show --name "${told[ENDPOINT]}" --query scoring_uri --output tsv)"
@@ -117,7 +122,7 @@ invoke() {
     [[ $root == https://* && -n $key ]] || fail "${told[ENDPOINT]} has no address or key yet: see 'az ml online-endpoint show'"
     curl --silent --show-error --fail-with-body --max-time 60 --data @- --header 'Content-Type: application/json' \
         --header @<(printf 'Authorization: Bearer %s\n' "$key") "${target[@]}" \
-        "${root%/}/v2/models/${told[MODEL]}/generate"
+        "${root%/}/v2/models/$model/generate"
 }
 
 logs() {

@@ -8,6 +8,7 @@ set -u
 
 listener=/dev/tcp/127.0.0.1/9903 # leads to the three pages of Envoy's administration that are asked here
 most=8                           # seconds: `docker stop` kills after ten
+close=4                          # seconds until the listeners are closed for certain: --drain-time-s is 3
 stopping=
 
 say() { # METHOD PATH: ask on the one connection, which outlives its listener
@@ -23,13 +24,13 @@ hear() { # PATTERN: read up to a line of this form
 }
 
 drain() {
-  local deadline=$((SECONDS + most))
+  local deadline=$((SECONDS + most)) closed=$((SECONDS + close)) # before that, a moment without requests says nothing
   { exec 3<>"$listener"; } 2>/dev/null || return 1 # it is not yet up
   say POST /healthcheck/fail && hear '^OK' || return 1
   say POST '/drain_listeners?graceful' && hear '^OK' || return 1
   while [ "$SECONDS" -lt "$deadline" ]; do
     say GET '/stats?filter=^http.edge.downstream_rq_active$' && hear 'active: ([0-9]+)' || return 1
-    [ "${BASH_REMATCH[1]}" = 0 ] && return 0
+    [ "${BASH_REMATCH[1]}" = 0 ] && [ "$SECONDS" -ge "$closed" ] && return 0
     sleep 0.1
   done
 }

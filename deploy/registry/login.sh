@@ -1,6 +1,13 @@
-# Sourced by push.sh and pull.sh: logs in as $user at the registry of $repository with the token in $token, leaving the
-# credentials in $private/auth.json, a folder for this user alone that goes when the script ends.
+# Sourced by push.sh and pull.sh with the images' names as "$@": logs in as $user at the registry of $repository with the
+# token in $token, leaving the credentials in $private/auth.json, a folder for this user alone that goes when the script
+# ends.
 # shellcheck shell=sh disable=SC2154
+for image; do
+    case $image in
+        cpu | gpu) ;;
+        *) fail "$image: the images are cpu and gpu" ;;
+    esac
+done
 command -v skopeo >/dev/null || fail "there is no skopeo: install it (Debian: apt-get install skopeo)"
 case $repository in
     */*@* | *://*) fail "$repository: write HOST/NAME, without a tag, digest or scheme" ;;

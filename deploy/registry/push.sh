@@ -45,12 +45,6 @@ while [ $# -gt 0 ]; do
     esac
 done
 [ $# -gt 0 ] || set -- cpu gpu
-for image; do
-    case $image in
-        cpu | gpu) ;;
-        *) fail "$image: the images are cpu and gpu" ;;
-    esac
-done
 # shellcheck source=deploy/registry/login.sh
 . "$here/login.sh"
 
@@ -83,16 +77,16 @@ if [ -n "$pin" ]; then
         echo "apiVersion: kustomize.config.k8s.io/v1alpha1"
         echo "kind: Component"
         echo "images:"
-        # The fetcher is the CPU image; who serves is the last named of both.
+        # The fetcher is the CPU image. It serves, too, where the GPU image was not pushed beside it.
+        case " $* " in
+            *" gpu "*) of_cpu=tritext-fetch ;;
+            *) of_cpu='tritext-fetch tritext' ;;
+        esac
         while read -r image reference; do
-            digest=${reference#*@}
-            case $image in
-                cpu) names='tritext-fetch tritext' ;;
-                gpu) names=tritext ;;
-            esac
+            names=tritext
+            [ "$image" = gpu ] || names=$of_cpu
             for name in $names; do
-                case "$name $* " in "tritext cpu gpu ") [ "$image" = gpu ] || continue ;; esac
-                echo "  - {name: $name, newName: $repository, digest: $digest}"
+                echo "  - {name: $name, newName: $repository, digest: ${reference#*@}}"
             done
         done <"$private/record"
     } >"$private/pin"

@@ -11,7 +11,7 @@ MAX_INSTANCES = 8
 MAX_LANES = 8
 # Behind this many requests for each core an answer takes two to three times as long as under good load
 # (docs/performance.md). As many clients that wait for each answer are never refused.
-LEAST_QUEUE, QUEUE_PER_CORE = 16, 8
+LEAST_QUEUE, QUEUE_PER_CORE = 20, 10
 _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 

@@ -28,8 +28,8 @@ from azure.storage.blob import BlobBlock
 from azure.storage.blob.aio import BlobServiceClient, ExponentialRetry
 from fsspec.asyn import sync
 
-from tritext_store.errors import CredentialExpired, Denied, StoreError, Unreachable
-from tritext_store.faults import Refusal, explain
+from tritext_store.errors import CredentialExpired, Denied, StoreError
+from tritext_store.faults import Refusal, explain, unreachable
 from tritext_store.settings import Settings
 
 CONNECT_SECONDS, READ_SECONDS = 10, 60
@@ -119,9 +119,9 @@ class BlobFileSystem(AzureBlobFileSystem):  # type: ignore[misc]  # adlfs is unt
         await self.service_client.close()
         await self.credential.close()
 
-    def read_tagged(self, path: str) -> tuple[bytes, str]:
-        """Read a blob whole, and the tag that changes with it."""
-        return cast(tuple[bytes, str], sync(self.loop, self._read_tagged, path))
+    def read_tagged(self, path: str, most: int) -> tuple[bytes, str]:
+        """Read so many bytes of a blob, and the tag that changes with it."""
+        return cast(tuple[bytes, str], sync(self.loop, self._read_tagged, path, most))
 
     def write_tagged(self, path: str, content: bytes, tag: str | None) -> None:
         """Write a blob if it is still the one of this tag; with None, if there is none.
@@ -156,10 +156,10 @@ class BlobFileSystem(AzureBlobFileSystem):  # type: ignore[misc]  # adlfs is unt
             await blob.commit_block_list(blocks)
         return True
 
-    async def _read_tagged(self, path: str) -> tuple[bytes, str]:
+    async def _read_tagged(self, path: str, most: int) -> tuple[bytes, str]:
         container, _, name = path.partition("/")
         async with self.service_client.get_blob_client(container, name) as blob:
-            stream = await blob.download_blob()
+            stream = await blob.download_blob(offset=0, length=most)
             return await stream.readall(), stream.properties.etag
 
     async def _write_tagged(self, path: str, content: bytes, tag: str | None) -> None:
@@ -180,8 +180,7 @@ def translate_azure(where: object, error: BaseException) -> StoreError:
             f"{where}: no credential: give the machine or the pod an identity, run `az login`, "
             "or put a SAS into a file and name that in TRITEXT_SAS_FILE"
         )
-    why = _innermost(error)
-    return Unreachable(f"{where}: cannot be reached: {why}: check the name, the network and who signed its certificate")
+    return unreachable(where, error)
 
 
 def _refusal(error: refused.HttpResponseError) -> Refusal:
@@ -240,12 +239,3 @@ def _instant(text: str) -> float | None:
         return datetime.datetime.fromisoformat(text).timestamp()
     except ValueError:
         return None
-
-
-def _innermost(error: BaseException) -> str:
-    """Give the first cause's words: those around it only say that it happened."""
-    while (cause := error.__cause__ or error.__context__ or getattr(error, "inner_exception", None)) is not None:
-        if cause is error:
-            break
-        error = cause
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -19,17 +19,9 @@
 Each message names the value that was wrong and says what to do next. None holds a secret.
 """
 
-from typing import ClassVar
-
 
 class StoreError(Exception):
-    """Base of everything that storage refuses, or that this package refuses to take from it.
-
-    Attributes:
-        passing: Whether the same may well work a while later, with nothing changed here.
-    """
-
-    passing: ClassVar[bool] = False
+    """Base of everything that storage refuses, or that this package refuses to take from it."""
 
 
 class LocationError(StoreError):
@@ -59,19 +51,13 @@ class ClockSkew(Denied):
 class Unreachable(StoreError):
     """There is no connection, or the service failed."""
 
-    passing = True
-
 
 class Throttled(StoreError):
     """The service asks for fewer requests."""
 
-    passing = True
-
 
 class Changed(StoreError):
     """Somebody else has written meanwhile."""
-
-    passing = True
 
 
 class Damaged(StoreError):

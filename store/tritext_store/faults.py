@@ -1,11 +1,13 @@
 """What a blob service's refusal means: a status, a code and two clocks in, an error with its remedy out. Pure."""
 
+import re
 from dataclasses import dataclass
 
 from tritext_store.errors import (
     Changed,
     ClockSkew,
     CredentialExpired,
+    Damaged,
     Denied,
     NotFound,
     StoreError,
@@ -17,6 +19,8 @@ from tritext_store.errors import (
 MOST_SKEW_SECONDS = 900.0
 NO_CONTAINER = "there is no such container"
 _BUSY = ("ServerBusy", "SlowDown")
+# Of a URL in another package's message: a SAS has its signature there.
+_QUERY = re.compile(r"\?[^\s'\")]*")
 _LATE = ("expired", "lifetime", "not valid in the specified time frame")
 
 
@@ -55,6 +59,8 @@ def explain(where: object, refusal: Refusal) -> StoreError:
             error = NotFound(f"{where}: there is nothing under this name: check the address")
         case 409 | 412:
             error = Changed(f"{where}: somebody else has written it meanwhile{code}: try again")
+        case 416:
+            error = Damaged(f"{where}: ends before what is wanted of it{code}: it was cut off, or has changed")
         case 429 | 503 if refusal.status == 429 or refusal.code in _BUSY:
             error = Throttled(f"{where}: the service asks for fewer requests{code}: try again later")
         case status if status >= 500:
@@ -62,6 +68,19 @@ def explain(where: object, refusal: Refusal) -> StoreError:
         case status:
             error = StoreError(f"{where}: the service refused with status {status}{code}")
     return error
+
+
+def unreachable(where: object, error: BaseException) -> Unreachable:
+    """Say that no answer came, in the words of the first cause: those around it only say that it happened."""
+    words, inner = type(error).__name__, error
+    while True:
+        words = (str(inner).strip().splitlines() or [words])[0]
+        cause = inner.__cause__ or inner.__context__ or getattr(inner, "inner_exception", None)
+        if cause is None or cause is inner:
+            break
+        inner = cause
+    why = _QUERY.sub("", words)
+    return Unreachable(f"{where}: cannot be reached: {why}: check the name, the network and who signed its certificate")
 
 
 def _denied(where: object, refusal: Refusal) -> Denied:

@@ -17,11 +17,13 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from tritext_store.errors import LocalError, MissingExtra, NotFound, StoreError, Unreachable
-from tritext_store.faults import Refusal, explain
+from tritext_store.errors import Denied, LocalError, MissingExtra, NotFound, StoreError, Unreachable
+from tritext_store.faults import Refusal, explain, unreachable
 from tritext_store.location import Location, parse_location
 from tritext_store.settings import Settings, read_settings
 
+# What s3fs and gcsfs build on: some of its errors they let through.
+_BENEATH = ("aiobotocore", "aiohttp", "botocore", "gcsfs", "google")
 EXTRAS = {"azure": "blob", "s3": "s3", "gs": "gs", "file": "blob"}
 
 
@@ -78,13 +80,14 @@ def explained(where: object) -> Iterator[None]:
 
 def translate(where: object, error: BaseException) -> StoreError | None:
     """Say in this package's words what went wrong; None for what is no failure of storage."""
-    if type(error).__module__.startswith("azure."):
+    package = type(error).__module__.partition(".")[0]
+    if package == "azure":
         from tritext_store.azure import translate_azure
 
         return translate_azure(where, error)
     if isinstance(error, OSError):
         return _of_system(where, error)
-    return None
+    return _of_client(where, error) if package in _BENEATH else None
 
 
 def _of_system(where: object, error: OSError) -> StoreError:
@@ -97,6 +100,14 @@ def _of_system(where: object, error: OSError) -> StoreError:
     if isinstance(error, TimeoutError | ConnectionError):
         return Unreachable(f"{where}: {str(error) or type(error).__name__}: try again when the network is back")
     return LocalError(f"{where}: {error.strerror or error}")
+
+
+def _of_client(where: object, error: BaseException) -> StoreError:
+    """Say what an error of Amazon's or Google's own packages means."""
+    kind, status = type(error).__name__, str(getattr(error, "code", ""))
+    if "Credential" in kind or kind == "RefreshError":
+        return Denied(f"{where}: no credential ({kind}): give the machine a role, or sign in with the cloud's own tool")
+    return explain(where, Refusal(int(status))) if status.isdecimal() else unreachable(where, error)
 
 
 def _open(location: Location, settings: Settings) -> Any:

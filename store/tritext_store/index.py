@@ -16,8 +16,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tritext_store.allowed import require_allowed
-from tritext_store.errors import Damaged
+from tritext_store.allowed import is_allowed
+from tritext_store.errors import Damaged, Unexpected
 
 INDEX_NAME = "tritext-repository.json"
 CONTENT = "content"
@@ -103,7 +103,7 @@ def decode(content: bytes, where: object) -> Index:
     """Read the stored document; nothing in it is believed.
 
     Args:
-        content: The document.
+        content: The document; of one that is too long a byte more than it may have will do.
         where: Where it lies; named in errors.
 
     Raises:
@@ -111,7 +111,9 @@ def decode(content: bytes, where: object) -> Index:
         Unexpected: it names a file that does not belong into a repository.
     """
     if len(content) > MOST_INDEX_BYTES:
-        raise Damaged(f"{where}: {INDEX_NAME} has {len(content)} bytes, which is no index: push again")
+        raise Damaged(
+            f"{where}: {INDEX_NAME} has more than {MOST_INDEX_BYTES} bytes, as no index has: push with --again"
+        )
     try:
         document = json.loads(content)
         if document["format"] != FORMAT:
@@ -121,13 +123,18 @@ def decode(content: bytes, where: object) -> Index:
         index = Index(files, former[:FORMER], str(document["created"]))
         promised = document["generation"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise Damaged(f"{where}: {INDEX_NAME} is no index ({type(error).__name__}: {error}): push again") from error
-    for entry in files:
-        require_allowed(entry.path, where)
+        raise Damaged(
+            f"{where}: {INDEX_NAME} is no index ({type(error).__name__}: {error}): push with --again"
+        ) from error
+    if strange := [entry.path for entry in files if not is_allowed(entry.path)]:
+        raise Unexpected(
+            f"{where}: {INDEX_NAME} names {strange[0][:200]!r}, which is no file of a model repository: see who wrote "
+            "that, and push with --again"
+        )
     if not 0 < len({entry.path for entry in files}) == len(files) <= MOST_FILES:
-        raise Damaged(f"{where}: {INDEX_NAME} names {len(files)} files, or one twice: push again")
+        raise Damaged(f"{where}: {INDEX_NAME} names {len(files)} files, or one twice: push with --again")
     if index.generation != promised:
-        raise Damaged(f"{where}: {INDEX_NAME} was changed by hand, or is cut off: push again")
+        raise Damaged(f"{where}: {INDEX_NAME} was changed by hand, or is cut off: push with --again")
     return index
 
 

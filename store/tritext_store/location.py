@@ -71,6 +71,8 @@ def parse_location(text: str, *, account: str = "", endpoint: str = "") -> Locat
             "put a SAS into a file and name that in TRITEXT_SAS_FILE, for everybody can read a command line"
         )
     if parts.scheme == "file":
+        if parts.netloc not in ("", "localhost"):
+            raise LocationError(f"{text}: {parts.netloc!r} would be another machine: write file:///PATH")
         return Location("file", "", _local(unquote(parts.path)), text)
     if parts.scheme in ("s3", "gs"):
         kind: Kind = "s3" if parts.scheme == "s3" else "gs"

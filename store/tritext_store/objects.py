@@ -26,8 +26,8 @@ class Objects(Protocol):
 
     location: Location
 
-    def read(self, name: str) -> tuple[bytes, str]:
-        """Read a blob whole, and the tag that changes with it."""
+    def read(self, name: str, most: int) -> tuple[bytes, str]:
+        """Read a blob, but no more than so many bytes of it, and the tag that changes with it."""
 
     def replace(self, name: str, content: bytes, tag: str | None) -> None:
         """Write a blob if it is still the one of this tag; with None, if there is none. Else ``Changed``."""
@@ -39,7 +39,7 @@ class Objects(Protocol):
         """Write a file as a blob, and nothing if it has not this hash any more; ``Changed`` then."""
 
     def block(self, name: str, start: int, end: int) -> bytes:
-        """Read a part of a blob."""
+        """Read a part of a blob, as much of it as there is."""
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove blobs; those that are gone are no error."""
@@ -72,15 +72,16 @@ class CloudObjects:
         with explained(location):
             self._files, self._root = open_filesystem(location)
 
-    def read(self, name: str) -> tuple[bytes, str]:
-        """Read a blob whole, and the tag that changes with it."""
+    def read(self, name: str, most: int) -> tuple[bytes, str]:
+        """Read a blob's beginning, and the tag that changes with it."""
+        path = self._path(name)
         with explained(self.location.below(name)):
             if self.location.kind == "azure":
-                content, tag = self._files.read_tagged(self._path(name))
+                content, tag = self._files.read_tagged(path, most)
                 return content, tag
             # Tag first: content that is newer than its tag makes the conditional write fail, never succeed wrongly.
-            tag = str(self._files.info(self._path(name)).get("ETag", ""))
-            return self._files.cat_file(self._path(name)), tag
+            tag = str(self._files.info(path).get("ETag", ""))
+            return self._files.cat_file(path, start=0, end=most), tag
 
     def replace(self, name: str, content: bytes, tag: str | None) -> None:
         """Write a blob if it is still the one of this tag."""
@@ -126,8 +127,11 @@ class CloudObjects:
 
     def block(self, name: str, start: int, end: int) -> bytes:
         """Read a part of a blob."""
-        with explained(self.location.below(name)):
-            content: bytes = self._files.cat_file(self._path(name), start=start, end=end)
+        try:
+            with explained(self.location.below(name)):
+                content: bytes = self._files.cat_file(self._path(name), start=start, end=end)
+        except Damaged:  # it ends before that
+            return b""
         return content
 
     def remove(self, names: Iterable[str]) -> None:
@@ -159,11 +163,12 @@ class FolderObjects:
         """
         self.location, self._root = location, Path(location.path)
 
-    def read(self, name: str) -> tuple[bytes, str]:
-        """Read a file whole, and its hash."""
-        with explained(self.location.below(name)):
-            content = (self._root / name).read_bytes()
-        return content, hashlib.sha256(content).hexdigest()
+    def read(self, name: str, most: int) -> tuple[bytes, str]:
+        """Read a file's beginning, and the hash of all of it."""
+        with explained(self.location.below(name)), (self._root / name).open("rb") as file:
+            content = file.read(most)
+            file.seek(0)
+            return content, hashlib.file_digest(file, "sha256").hexdigest()
 
     def replace(self, name: str, content: bytes, tag: str | None) -> None:
         """Write a file if it is still the one of this tag."""
@@ -173,7 +178,7 @@ class FolderObjects:
             with (self._root / f".{name}.lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 path = self._root / name
-                there = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
+                there = self.read(name, 0)[1] if path.exists() else None
                 if there != tag:
                     raise Changed(f"{where}: somebody else has written it meanwhile: try again")
                 write_whole(path, content)
@@ -214,10 +219,10 @@ class FolderObjects:
         """Have nothing to give up."""
 
 
-def read_if_there(objects: Objects, name: str) -> tuple[bytes, str] | None:
+def read_if_there(objects: Objects, name: str, most: int) -> tuple[bytes, str] | None:
     """Read a blob that may not be there yet; None then. A container that is not there is an error."""
     try:
-        return objects.read(name)
+        return objects.read(name, most)
     except NotFound as error:
         if NO_CONTAINER in str(error):
             raise

@@ -16,7 +16,7 @@ from pathlib import Path
 from tritext_store.errors import Damaged, NotFound, StoreError
 from tritext_store.filesystem import explained
 from tritext_store.home import Home
-from tritext_store.index import INDEX_NAME, Entry, Index, decode
+from tritext_store.index import INDEX_NAME, MOST_INDEX_BYTES, Entry, Index, decode
 from tritext_store.local import hash_file
 from tritext_store.objects import Objects
 from tritext_store.push import Progress
@@ -83,7 +83,7 @@ def read_index(objects: Objects) -> Index:
         Damaged: what is there is no index.
     """
     try:
-        content, _ = objects.read(INDEX_NAME)
+        content, _ = objects.read(INDEX_NAME, MOST_INDEX_BYTES + 1)
     except NotFound as error:
         raise NotFound(f"{error}; a repository is there once `tritext repository push` has finished") from error
     return decode(content, objects.location)
@@ -139,7 +139,7 @@ class _Fetch:
                 path.unlink()
             old = self._former / entry.path if self._former else None
             if old and old.is_file() and hash_file(old, _quiet) == (entry.bytes, entry.sha256):
-                shutil.copyfile(old, path)  # not a link: what is changed there must not change here
+                _copy(old, path)
                 tell(entry.bytes)
                 return True
         tell(entry.bytes)
@@ -192,6 +192,14 @@ def _resume(descriptor: int, entry: Entry, update: Callable[[bytes], None]) -> i
     for start in range(0, size, BLOCK_BYTES):
         update(os.pread(descriptor, min(BLOCK_BYTES, size - start), start))
     return size
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file onto the disk; not a link, since what is changed there must not change here."""
+    with source.open("rb") as reader, target.open("wb") as writer:
+        shutil.copyfileobj(reader, writer)
+        writer.flush()
+        os.fsync(writer.fileno())
 
 
 def _make_folders(root: Path, folder: Path) -> None:

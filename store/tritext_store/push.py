@@ -6,14 +6,16 @@ no push under way can count on it.
 """
 
 import datetime
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from tritext_store.errors import Denied, StoreError
-from tritext_store.index import CONTENT, INDEX_NAME, Entry, Index, decode, encode
+from tritext_store.errors import Changed, Damaged, Denied, StoreError, Unexpected
+from tritext_store.filesystem import explained
+from tritext_store.index import CONTENT, INDEX_NAME, MOST_INDEX_BYTES, Entry, Index, decode, encode
 from tritext_store.local import list_files, measure, unchanging
 from tritext_store.objects import Objects, read_if_there
 
@@ -57,7 +59,7 @@ def push(repository: Path, objects: Objects, progress: Progress, *, again: bool 
         repository: The local one.
         objects: The remote one.
         progress: Hears how far it is.
-        again: Upload what is there already, too: it may be damaged.
+        again: Upload what is there already, too, and replace an index that cannot be read: they may be damaged.
 
     Returns:
         What was done.
@@ -65,17 +67,17 @@ def push(repository: Path, objects: Objects, progress: Progress, *, again: bool 
     Raises:
         StoreError: the remote repository stays what it was.
     """
-    with unchanging(repository):
+    with explained(repository), unchanging(repository):
         names = list_files(repository)
         size = sum((repository / name).stat().st_size for name in names)
         files = measure(repository, names, progress.stage("hashing", size))
-        before, tag = _read_remote(objects)
+        before, tag = _read_remote(objects, again=again)
         index = before.succeed(files, datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"))
         unchanged = index.generation == before.generation
         uploaded = _upload(repository, objects, index, progress, again=again)
     if not unchanged:
         _require_contents(objects, index)
-        objects.replace(INDEX_NAME, encode(index), tag)
+        _publish(objects, index, tag)
     note = "" if unchanged else _tidy(objects, index)
     return Pushed(index.generation, len(files), index.bytes, uploaded, not unchanged, note)
 
@@ -104,12 +106,17 @@ def superfluous(index: Index, there: dict[str, float], grace: float = GRACE_SECO
     return tuple(name for name, written in there.items() if name not in needed and now - written > grace)
 
 
-def _read_remote(objects: Objects) -> tuple[Index, str | None]:
-    found = read_if_there(objects, INDEX_NAME)
+def _read_remote(objects: Objects, *, again: bool) -> tuple[Index, str | None]:
+    found = read_if_there(objects, INDEX_NAME, MOST_INDEX_BYTES + 1)
     if found is None:
         return Index(()), None
     content, tag = found
-    return decode(content, objects.location), tag
+    try:
+        return decode(content, objects.location), tag
+    except (Damaged, Unexpected):
+        if not again:
+            raise
+        return Index(()), tag
 
 
 def _upload(repository: Path, objects: Objects, index: Index, progress: Progress, *, again: bool) -> int:
@@ -118,14 +125,21 @@ def _upload(repository: Path, objects: Objects, index: Index, progress: Progress
     total = sum(entry.bytes for entry in wanted)
     if not wanted:
         return 0
-    tell = progress.stage("uploading", total)
+    tell, stop = progress.stage("uploading", total), threading.Event()
+
+    def heard(size: int) -> None:
+        if stop.is_set():  # the others' uploads end behind the block that they are at
+            raise StoreError("stopped")
+        tell(size)
+
     with ThreadPoolExecutor(UPLOADS) as pool:
         try:
-            jobs = [pool.submit(objects.upload, e.blob, repository / e.path, e.sha256, tell) for e in wanted]
+            jobs = [pool.submit(objects.upload, e.blob, repository / e.path, e.sha256, heard) for e in wanted]
             for job in jobs:
                 job.result()
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
             raise
     return total
 
@@ -134,6 +148,16 @@ def _require_contents(objects: Objects, index: Index) -> None:
     """Look once more before the index is written: another push may have tidied up meanwhile."""
     if lost := missing(index, {name: size for name, (size, _) in objects.sizes(CONTENT).items()}):
         raise StoreError(f"{objects.location}: {lost[0].path} is not there after its upload: push again")
+
+
+def _publish(objects: Objects, index: Index, tag: str | None) -> None:
+    """Write the index over the one that was read."""
+    try:
+        objects.replace(INDEX_NAME, encode(index), tag)
+    except Changed:
+        # Where an answer is lost, the client sends it again, and meets what it has written itself.
+        if _read_remote(objects, again=True)[0] != index:
+            raise
 
 
 def _tidy(objects: Objects, index: Index) -> str:

@@ -9,6 +9,7 @@ from importlib.metadata import EntryPoint
 from tritext._cli.main import GROUP, main
 
 COMMAND = (sys.executable, "-m", "tests.batch.command", "score")
+VERBS = (EntryPoint("score", "tritext_batch.commands.score", GROUP),)
 
 if __name__ == "__main__":
-    sys.exit(main(verbs=[EntryPoint("score", "tritext_batch.commands.score", GROUP)]))
+    sys.exit(main(verbs=VERBS))

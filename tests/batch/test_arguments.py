@@ -54,6 +54,7 @@ def test_all_words_are_heard() -> None:
         ("", "INPUT and OUTPUT are missing"),
         ("a.csv", "INPUT and OUTPUT are missing"),
         ("a b.csv", "input 'a': its suffix says no format: give --input-type"),
+        ("https://a.blob.core.windows.net/c/a?sig=s b.csv", "input 'https://a.blob.core.windows.net/c/a': its suffix"),
         ("a.csv b", "output 'b': its suffix says no format: give --output-type"),
         ("a.txt b.txt", "text cannot go out as text: take tsv or csv or jsonl"),
         ("a.parquet b.csv", "parquet cannot go out as csv: take parquet"),
@@ -67,6 +68,12 @@ def test_all_words_are_heard() -> None:
 def test_what_is_no_job_is_said(words: str, message: str) -> None:
     with pytest.raises(JobFileError, match=message):
         job(*words.split())
+
+
+@pytest.mark.parametrize("words", ["--patience nan", "--patience -1", "--patience inf", "--workers 0"])
+def test_what_is_no_number_of_that_kind_is_wrong_usage(words: str) -> None:
+    with pytest.raises(SystemExit):
+        job("a.csv", "b.csv", *words.split())
 
 
 def test_words_beside_a_job_file_say_where_it_runs(tmp_path: Path) -> None:

@@ -5,13 +5,18 @@ import json
 import os
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
+from tests.batch.command import VERBS
 from tests.batch.stand_in import label_of, stand_in
+from tritext._cli.main import main
 from tritext_batch.errors import InputError, ModelError, OutputError, ResumeError
 from tritext_batch.formats.grouping import Limits
 from tritext_batch.job import Environment, Job, Model
+from tritext_batch.places import LocalPlace
 from tritext_batch.progress import Watch
 from tritext_batch.running import carry_out
 from tritext_batch.summary import Summary
@@ -125,6 +130,30 @@ def test_an_output_that_came_meanwhile_is_kept_and_nothing_is_scored_again(tmp_p
     assert len(labelled(tmp_path)) == 300
 
 
+@pytest.mark.parametrize("name", ["out.jsonl", "out.parquet"])
+def test_killed_behind_the_outputs_arrival_it_finds_its_own_work(
+    tmp_path: Path, stand_in_url: str, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    rows = {"text": [f"text {number}" for number in range(100)]}
+    pq.write_table(pa.table(rows), tmp_path / "in.parquet")
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in rows["text"]))
+    job = job_for(tmp_path, stand_in_url, name.replace("out", "in"), name)
+    arrive = LocalPlace.publish
+
+    def killed(self: LocalPlace, path: Path, *, overwrite: bool) -> None:
+        arrive(self, path, overwrite=overwrite)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalPlace, "publish", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(job)
+    before = (tmp_path / name).read_bytes()
+    assert run(job).rows_this_run == 0
+    assert (tmp_path / name).read_bytes() == before
+    assert not (tmp_path / f"{name}.partial").exists()
+
+
 def test_an_input_that_changed_is_not_gone_on_with(tmp_path: Path, stand_in_url: str) -> None:
     lines(tmp_path)
     with pytest.raises(ModelError):
@@ -162,6 +191,18 @@ def test_a_model_that_changes_in_the_middle_is_noticed(tmp_path: Path, stand_in_
     assert summary.model_versions == ("1", "2")
     assert [row[0] for row in labelled(tmp_path)] == texts
     assert {row[3] for row in labelled(tmp_path)} == {"1", "2"}
+
+
+def test_a_summary_that_cannot_be_written_is_told_and_the_output_is_there(
+    tmp_path: Path, stand_in_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines(tmp_path)
+    words = ["score", f"file://{tmp_path}/in.txt", str(tmp_path / "out.tsv"), "--url", stand_in_url]
+    assert main([*words, "--summary", str(tmp_path / "none" / "summary.json")], verbs=VERBS) == 1
+    told = capsys.readouterr()
+    assert told.err.endswith("No such file or directory: the summary is not there, the output is\n")
+    assert told.out.startswith("rows      300 in ")
+    assert len(labelled(tmp_path)) == 300
 
 
 def test_what_is_not_there_is_named(tmp_path: Path, stand_in_url: str) -> None:

@@ -78,7 +78,7 @@ def test_another_jobs_folder_is_refused_unless_it_may_go(tmp_path: Path) -> None
 def test_overwrite_does_not_throw_away_the_same_jobs_work(tmp_path: Path) -> None:
     work(tmp_path / "p", 3, commit=True)
     with Workspace(tmp_path / "p", IDENTITY, HEADER, overwrite=True) as space:
-        assert (space.resumed, space.progress.rows) == (True, 3)
+        assert space.progress.rows == 3
 
 
 def test_two_processes_do_not_work_on_one_job(tmp_path: Path) -> None:
@@ -93,6 +93,33 @@ def test_rows_that_have_gone_missing_are_noticed(tmp_path: Path) -> None:
     work(tmp_path / "p", 3, commit=True)
     (tmp_path / "p" / "rows").write_bytes(HEADER)
     with pytest.raises(ResumeError, match=r"has 11 bytes, the journal counts 23: begin anew with --overwrite"):
+        Workspace(tmp_path / "p", IDENTITY, HEADER)
+
+
+def test_a_journal_that_is_no_text_is_damaged(tmp_path: Path) -> None:
+    work(tmp_path / "p", 3, commit=True)
+    (tmp_path / "p" / "journal").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ResumeError, match="damaged: begin anew with --overwrite"):
+        Workspace(tmp_path / "p", IDENTITY, HEADER)
+
+
+def test_a_full_disk_is_told_and_what_was_counted_stays(tmp_path: Path) -> None:
+    work(tmp_path / "p", 3, commit=True)
+    rows = (tmp_path / "p" / "rows").read_bytes()
+    with Workspace(tmp_path / "p", IDENTITY, HEADER) as space:
+        with Path("/dev/full").open("ab") as full:
+            os.dup2(full.fileno(), space._files[0].fileno())
+        with pytest.raises(OutputError, match="No space left on device: mend that, and the same command goes on"):
+            space.append(Scored(4, 4, b"x" * (1 << 20), b"", {"a": 1}))
+    assert (tmp_path / "p" / "rows").read_bytes() == rows
+    work(tmp_path / "p", ROWS, commit=True)
+    assert (tmp_path / "p" / "rows").read_bytes() == HEADER + b"".join(block(n).output for n in range(1, ROWS + 1))
+
+
+def test_a_disk_that_is_full_at_the_beginning_is_told(tmp_path: Path) -> None:
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "rows").symlink_to("/dev/full")
+    with pytest.raises(OutputError, match="No space left on device"):
         Workspace(tmp_path / "p", IDENTITY, HEADER)
 
 

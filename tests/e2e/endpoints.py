@@ -287,7 +287,7 @@ class Load:
             return
         self.served[headers.get(TARGET, "")] += 1
         self.good_at.append(time.monotonic())
-        if (body["text"], body["sentiment"]) != (text, label):
+        if (body["text"], body.get("sentiment", body.get("label"))) != (text, label):
             self.wrong.append(body)
 
 

@@ -146,3 +146,12 @@ def test_a_compressed_call_is_refused(caller: Caller) -> None:
     with pytest.raises(grpc.RpcError) as error:
         caller.infer(pack(b"long " * 400), compression=grpc.Compression.Gzip)
     assert error.value.code() == CODES.INVALID_ARGUMENT
+
+
+def test_a_passed_deadline_is_called_so_whoever_notices_it_first(caller: Caller) -> None:
+    """Row 26: the edge and Triton are both told it, and Triton's own word for it is another."""
+    texts = pack(*(b"long %d " % count * 400 for count in range(16)))
+    for milliseconds in range(5, 45, 2):
+        with pytest.raises(grpc.RpcError) as error:
+            caller.infer(texts, count=16, seconds=milliseconds / 1000)
+        assert error.value.code() == CODES.DEADLINE_EXCEEDED, error.value.details()

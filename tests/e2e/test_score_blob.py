@@ -107,6 +107,18 @@ def test_writing_elsewhere_is_refused_and_nothing_is_lost(
     assert get(proxy, "out/few.tsv").count(b"\n") == 3
 
 
+def test_an_upload_whose_answer_was_lost_is_found_again(
+    proxy: AuthorisingProxy, tmp_path: Path, stand_in_url: str
+) -> None:
+    put(proxy, "in/few.txt", b"a\nbb\n")
+    words = ("az://reviews/in/few.txt", "az://reviews/both/few.tsv", "--url", stand_in_url, "--work", "work")
+    run(proxy, tmp_path, *words, code=1)
+    put(proxy, "both/few.tsv", (tmp_path / "work" / "rows").read_bytes())
+    proxy.grant(PRINCIPAL, "read list write", "reviews", "both/")
+    out, _ = run(proxy, tmp_path, *words)
+    assert out.startswith("rows      2, of which 0 in this run")
+
+
 def test_reading_elsewhere_is_refused(proxy: AuthorisingProxy, tmp_path: Path, stand_in_url: str) -> None:
     put(proxy, "private/few.txt", b"a\n")
     words = ("az://reviews/private/few.txt", "az://reviews/out/x.tsv", "--url", stand_in_url)

@@ -42,7 +42,7 @@ def test_what_the_user_says_wins_in_process_too() -> None:
 
 
 def test_the_queue_grows_with_the_cores_and_has_room_for_some_clients_on_one() -> None:
-    assert [queue_size(cores) for cores in (1, 2, 16)] == [16, 16, 128]
+    assert [queue_size(cores) for cores in (1, 2, 16)] == [20, 20, 160]
 
 
 @pytest.mark.parametrize(

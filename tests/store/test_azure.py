@@ -112,6 +112,21 @@ def test_the_old_state_stays_and_the_reason_is_named(
     assert contents(target) == contents(first)
 
 
+def test_a_content_that_is_cut_off_is_named_with_both_hashes(
+    tmp_path: Path, first: Path, pushed: Objects, blob_service: Azurite
+) -> None:
+    [name] = [name for name, (size, _) in pushed.sizes("content").items() if size == 40_000]
+    container, path = blob_service.container(CONTAINER), f"{pushed.location.path.partition('/')[2]}/{name}"
+    whole = container.download_blob(path).readall()
+    for content in (whole[:-7], b""):
+        container.upload_blob(path, content, overwrite=True)
+        with pytest.raises(errors.Damaged, match=r"model.onnx: what came has sha256 .*, what was pushed"):
+            pull(pushed, tmp_path / "here", Unseen())
+    push(first, pushed, Unseen())
+    pull(pushed, tmp_path / "here", Unseen())
+    assert contents(tmp_path / "here") == contents(first)
+
+
 def test_a_failure_in_passing_is_tried_again(
     tmp_path: Path, pushed: Objects, proxy: AuthorisingProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,6 +22,7 @@ HOUR = 3600.0
         (Refusal(401, "", "The token is expired."), errors.CredentialExpired, "not good at this time"),
         (Refusal(409, "BlobAlreadyExists"), errors.Changed, "somebody else"),
         (Refusal(412, "ConditionNotMet"), errors.Changed, "somebody else"),
+        (Refusal(416, "InvalidRange"), errors.Damaged, "ends before what is wanted"),
         (Refusal(429), errors.Throttled, "fewer requests"),
         (Refusal(503, "ServerBusy"), errors.Throttled, "fewer requests"),
         (Refusal(503), errors.Unreachable, "failed with status 503"),

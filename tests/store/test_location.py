@@ -45,6 +45,7 @@ def test_an_endpoint_of_ones_own_takes_the_place_of_the_public_one() -> None:
         ("az://a--b/c", "name of a container"),
         ("az:///a", "name of a container"),
         ("s3:///a", "name of a bucket"),
+        ("file://host/data", "'host' would be another machine: write file:///PATH"),
         ("az://models/../keys", "without `.`, `..`"),
         ("az://models/%2e%2e/keys", "without `.`, `..`"),
         ("az://models/a?sv=2025&sig=secret", "everybody can read a command line"),

@@ -104,7 +104,7 @@ def test_a_damaged_content_leaves_the_old_state(tmp_path: Path, remote: Objects,
 def test_what_could_run_is_not_taken(remote: Objects, target: Path, path: str) -> None:
     pull.pull(remote, target, Unseen())
     old = contents(target)
-    content, tag = remote.read(INDEX_NAME)
+    content, tag = remote.read(INDEX_NAME, 1 << 20)
     index = decode(content, "")
     evil = Index((*index.files, Entry(path, index.files[0].bytes, index.files[0].sha256)))
     remote.replace(INDEX_NAME, encode(evil), tag)

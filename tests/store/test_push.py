@@ -1,14 +1,16 @@
 import fcntl
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.store.repositories import CLASSIFIER, FRONT, Unseen, contents, write_repository
-from tritext_store.errors import Changed, LocalError, StoreError, Unexpected
-from tritext_store.index import INDEX_NAME, Entry, Index, decode
+from tritext_store.errors import Changed, Damaged, Denied, LocalError, StoreError, Unexpected
+from tritext_store.index import INDEX_NAME, MOST_INDEX_BYTES, Entry, Index, decode
 from tritext_store.local import hash_file
-from tritext_store.objects import FolderObjects, open_objects
+from tritext_store.objects import COPY_BYTES, FolderObjects, open_objects
 from tritext_store.pull import pull
 from tritext_store.push import missing, push, superfluous
 
@@ -45,7 +47,7 @@ def test_a_new_version_uploads_what_is_new_and_keeps_the_old_state_for_those_who
 ) -> None:
     objects = open_objects(folder_uri)
     push(write_repository(tmp_path / "here", 1), objects, Unseen())
-    before = decode(objects.read(INDEX_NAME)[0], "")
+    before = decode(objects.read(INDEX_NAME, 1 << 20)[0], "")
     pushed = push(write_repository(tmp_path / "here", 2), objects, Unseen())
     assert 40_000 < pushed.uploaded < 41_000
     there = objects.sizes("content")
@@ -62,6 +64,61 @@ def test_an_upload_that_is_damaged_is_mended_on_demand(tmp_path: Path, folder_ur
     push(repository, objects, Unseen(), again=True)
     pull(objects, tmp_path / "there", Unseen())
     assert contents(tmp_path / "there") == contents(repository)
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b" " * (MOST_INDEX_BYTES + 2)], ids=["empty", "cut off", "endless"])
+def test_an_index_that_is_damaged_is_replaced_on_demand(tmp_path: Path, folder_uri: str, damage: bytes) -> None:
+    repository, objects = write_repository(tmp_path / "here"), open_objects(folder_uri)
+    push(repository, objects, Unseen())
+    (Path(folder_uri) / INDEX_NAME).write_bytes(damage)
+    for refused in (lambda: pull(objects, tmp_path / "there", Unseen()), lambda: push(repository, objects, Unseen())):
+        with pytest.raises(Damaged, match="push with --again"):
+            refused()
+    assert push(repository, objects, Unseen(), again=True).changed
+    pull(objects, tmp_path / "there", Unseen())
+    assert contents(tmp_path / "there") == contents(repository)
+
+
+def test_an_index_whose_answer_is_lost_is_written_all_the_same(tmp_path: Path, folder_uri: str) -> None:
+    class Lossy(FolderObjects):
+        """The client sends again what was written already."""
+
+        def replace(self, name: str, content: bytes, tag: str | None) -> None:
+            super().replace(name, content, tag)
+            super().replace(name, content, tag)
+
+    assert push(write_repository(tmp_path / "here"), Lossy(open_objects(folder_uri).location), Unseen()).changed
+
+
+def test_when_one_upload_fails_the_others_end_behind_their_block(tmp_path: Path, folder_uri: str) -> None:
+    repository = write_repository(tmp_path / "here", weights=8 * COPY_BYTES, versions=2)
+    begun, failed = threading.Barrier(2), threading.Event()
+
+    class Failing(FolderObjects):
+        """One of the two models cannot be uploaded while the other is under way."""
+
+        blocks = 0
+
+        def upload(self, name: str, path: Path, sha256: str, tell: Callable[[int], None]) -> None:
+            if path.name != "model.onnx":
+                return
+            begun.wait()
+            if path.parent.name == "1":
+                failed.set()
+                raise Denied("no")
+
+            def slowly(size: int) -> None:
+                self.blocks += 1
+                failed.wait()
+                time.sleep(0.05)
+                tell(size)
+
+            super().upload(name, path, sha256, slowly)
+
+    objects = Failing(open_objects(folder_uri).location)
+    with pytest.raises(Denied):
+        push(repository, objects, Unseen())
+    assert 1 <= objects.blocks < 8
 
 
 @pytest.mark.parametrize("name", ["model.py", "1/libtriton_python.so", "1/extra/model.onnx"])

@@ -72,7 +72,7 @@ def _configure_work(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--workers", type=_whole, metavar="N", help="Ray workers (default: one a CPU of the cluster)")
     group.add_argument("--max-in-flight", type=_whole, metavar="N", help="most requests at once (default: 32)")
     group.add_argument(
-        "--patience", type=float, metavar="S", help="seconds to wait for a server away or full (default: 300)"
+        "--patience", type=_seconds, metavar="S", help="seconds to wait for a server away or full (default: 300)"
     )
     group.add_argument("--work", type=Path, metavar="DIR", help="keep unfinished work there (default: OUTPUT.partial)")
 
@@ -127,6 +127,16 @@ def _from_words(args: argparse.Namespace) -> Job:
 def _given(args: argparse.Namespace, names: dict[str, str]) -> dict[str, Any]:
     """Give what the words say, under the names of our values; what they leave open is not in it."""
     return {ours: getattr(args, theirs) for theirs, ours in names.items() if getattr(args, theirs) is not None}
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= 86_400:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0 to 86400")
+    return seconds
 
 
 def _whole(text: str) -> int:

@@ -12,7 +12,7 @@ from tritext_batch.errors import BatchError
 from tritext_batch.progress import Watch
 from tritext_batch.running import carry_out
 from tritext_batch.summary import Summary
-from tritext_batch.workspace import replace as put
+from tritext_batch.workspace import replace, written
 from tritext_store.errors import StoreError
 
 HELP = "score a file or a blob of texts: the same rows with label, score and model version out"
@@ -43,4 +43,5 @@ def _tell(summary: Summary, path: Path | None) -> None:
     for heading, words in summary.lines():
         print(f"{heading:<10}{words}")  # noqa: T201 - the verb's output
     if path is not None:
-        put(path, (json.dumps(summary.as_json(), ensure_ascii=False, indent=2) + "\n").encode())
+        with written(path, "the summary is not there, the output is"):
+            replace(path, (json.dumps(summary.as_json(), ensure_ascii=False, indent=2) + "\n").encode())

@@ -11,7 +11,9 @@ cluster a token (RAY_AUTH_MODE=token). A cluster that the job starts for itself 
 
 import asyncio
 import logging
+import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from itertools import islice
@@ -21,8 +23,8 @@ from tritext import TritextError
 from tritext_batch.asking import Asked, open_scorer
 from tritext_batch.encoding import encode_block
 from tritext_batch.engines.spans import Span, as_columns, from_columns, spans
-from tritext_batch.errors import BatchError, EngineError
-from tritext_batch.formats import open_encoder, open_reader
+from tritext_batch.errors import BatchError, EngineError, first_line
+from tritext_batch.formats import Encoder, Reader, open_encoder, open_reader
 from tritext_batch.job import Job
 from tritext_batch.places import place
 from tritext_batch.rows import Block, Scored
@@ -70,18 +72,21 @@ def score_on_ray(
                 for scored in _score(job, asked, wave, min(workers, len(wave))):
                     deliver(scored)
         except RayError as error:
-            raise EngineError(f"Ray lost the work: {str(error).splitlines()[0]}: the same command goes on") from error
+            raise EngineError(f"Ray lost the work: {first_line(error)}: the same command goes on") from error
 
 
 @contextmanager
 def _cluster(address: str) -> Iterator[None]:
     """Join a cluster, or start one on this machine; leave it afterwards."""
+    on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         _knock(address)
         ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **_OWN[not address])
     except (OSError, RayError, ValueError, RuntimeError) as error:
         where = f"--address {address}" if address else "Ray on this machine"
-        raise EngineError(f"{where}: {str(error).splitlines()[0]}: is `ray start --head` running there?") from error
+        raise EngineError(f"{where}: {first_line(error)}: is `ray start --head` running there?") from error
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, on_sigterm)  # Ray has put its own there, which ends the job without a word
     try:
         yield
     finally:
@@ -118,12 +123,9 @@ class Worker:
     """One process of the cluster: spans in, their share of the output out."""
 
     def __init__(self, job: Job, asked: Asked) -> None:
-        self._file = place(job.input_uri).open()
-        self._reader = open_reader(job.input_type, self._file, job.input_uri, job.column, job.limits)
-        self._encoder = open_encoder(job.output_type, self._reader, job.prefix)
-        self._asked = asked
+        self._job, self._asked = job, asked
         self._runner, self._open = asyncio.Runner(), AsyncExitStack()  # as long as the process lives
-        self._scorer: Scorer | None = None
+        self._parts: tuple[Reader, Scorer, Encoder] | None = None
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Score one span; what went wrong comes back as words, since errors would come with a trace."""
@@ -134,11 +136,18 @@ class Worker:
             return as_columns([], str(error))
 
     async def _score(self, span: Span) -> list[Scored]:
-        if self._scorer is None:
-            self._scorer = await self._open.enter_async_context(open_scorer(self._asked, _unheard))
-        blocks = list(islice(self._reader.blocks(span.position, span.number), span.blocks))
-        answers = await asyncio.gather(*map(self._scorer.score, blocks))
-        return [encode_block(self._encoder, *pair) for pair in zip(blocks, answers, strict=True)]
+        reader, scorer, encoder = self._parts = self._parts or await self._begin()
+        blocks = list(islice(reader.blocks(span.position, span.number), span.blocks))
+        answers = await asyncio.gather(*map(scorer.score, blocks))
+        return [encode_block(encoder, *pair) for pair in zip(blocks, answers, strict=True)]
+
+    async def _begin(self) -> tuple[Reader, Scorer, Encoder]:
+        """Open the input as this machine sees it, which may not have it, and connect to the model."""
+        job = self._job
+        file = self._open.enter_context(place(job.input_uri).open())
+        reader = open_reader(job.input_type, file, job.input_uri, job.column, job.limits)
+        encoder = open_encoder(job.output_type, reader, job.prefix)
+        return reader, await self._open.enter_async_context(open_scorer(self._asked, _unheard)), encoder
 
 
 def _unheard(words: str) -> None:

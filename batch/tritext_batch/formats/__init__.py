@@ -43,6 +43,10 @@ class Reader(Protocol):
 
     start: int
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns' names; none where each row has keys of its own."""
+
     def blocks(self, position: int, number: int) -> Iterator[Block]:
         """Read on behind row ``number``, which ends at ``position``: 0 and ``start`` for the whole input."""
 
@@ -79,18 +83,25 @@ def open_encoder(kind: str, reader: Reader, prefix: str) -> Encoder:
     """Write what ``reader`` reads as ``kind``, with three more columns whose names begin with ``prefix``.
 
     Raises:
-        InputError: the input has one of these columns already.
+        InputError: the input has one of these columns already, or one twice, of which an object could hold but one.
         OutputError: what is read cannot be written so.
     """
     label, score, version = (prefix + name for name in ADDED)
+    _check_columns(kind, reader.columns, (label, score, version))
     if kind != PARQUET:
-        columns: tuple[str, ...] = getattr(reader, "columns", ())
-        return _ENCODERS[kind]((label, score, version), columns)
+        return _ENCODERS[kind]((label, score, version), reader.columns)
     from tritext_batch.formats.parquet import ParquetEncoder, ParquetReader
 
     if not isinstance(reader, ParquetReader):
         raise OutputError("only Parquet goes out as Parquet")
     return ParquetEncoder((label, score, version), reader.schema)
+
+
+def _check_columns(kind: str, columns: tuple[str, ...], names: tuple[str, ...]) -> None:
+    if taken := [name for name in names if name in columns]:
+        raise InputError(f"the input has a column {taken[0]!r} already: name the new ones otherwise: --prefix model_")
+    if kind == JSONL and (twice := [name for name in columns if columns.count(name) > 1]):
+        raise InputError(f"the input has two columns {twice[0]!r}, an object has one: rename one, or write CSV")
 
 
 def check_pair(input_kind: str, output_kind: str) -> None:
@@ -104,5 +115,5 @@ def check_pair(input_kind: str, output_kind: str) -> None:
         raise OutputError(f"{input_kind} cannot go out as {output_kind}: take {ways}")
 
 
-__all__ = ["ADDED", "KINDS", "Encoder", "InputError", "Limits", "Reader", "check_pair", "kind_of", "open_encoder"]
+__all__ = ["ADDED", "KINDS", "Encoder", "Limits", "Reader", "check_pair", "kind_of", "open_encoder"]
 __all__ += ["open_reader"]

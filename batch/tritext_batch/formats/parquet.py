@@ -11,26 +11,27 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tritext import Prediction
-from tritext_batch.errors import InputError
+from tritext_batch.errors import InputError, first_line
 from tritext_batch.formats.grouping import Limits
 from tritext_batch.rows import Block, Row
 
 _BUFFER = 1 << 20
 _GROUP_ROWS, _GROUP_BYTES = 1 << 16, 32 << 20
+# What pyarrow raises at damaged bytes: thrift's and the codecs' errors are of the second kind.
+_UNREADABLE = (pa.ArrowException, OSError)
 
 
 class ParquetReader:
     """Reads the column ``column``; positions are numbers of rows."""
 
-    columns = ()
     start = 0
 
     def __init__(self, file: BinaryIO, name: str, column: str, limits: Limits) -> None:
         try:
             # Buffered streams instead of whole column chunks: memory does not follow the size of a row group.
             self._file = pq.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False)
-        except pa.ArrowException as error:
-            raise InputError(f"{name}: not Parquet: {error}") from error
+        except _UNREADABLE as error:
+            raise InputError(f"{name}: not Parquet: {first_line(error)}") from error
         self._name, self._column, self._limits = name, column, limits
         self.schema: pa.Schema = self._file.schema_arrow
         self._check(self.schema)
@@ -46,6 +47,11 @@ class ParquetReader:
         kind = kind.value_type if pa.types.is_dictionary(kind) else kind
         if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
             raise InputError(f"{self._name}: column {self._column!r} is of type {kind}, not string: cast it first")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns' names."""
+        return tuple(self.schema.names)
 
     @property
     def total(self) -> int:
@@ -72,8 +78,8 @@ class ParquetReader:
                     if left < batch.num_rows:
                         yield batch.slice(left)
                     left = max(0, left - int(batch.num_rows))
-        except pa.ArrowException as error:
-            raise InputError(f"{self._name}: cannot be read behind row {position}: {error}") from error
+        except _UNREADABLE as error:
+            raise InputError(f"{self._name}: cannot be read behind row {position}: {first_line(error)}") from error
 
     def _batch_rows(self, group: int) -> int:
         """As many rows as are a block's bytes on average."""
@@ -102,10 +108,6 @@ class ParquetEncoder:
     """Writes the columns that there were and three more."""
 
     def __init__(self, names: tuple[str, str, str], schema: Any) -> None:
-        if taken := [name for name in names if name in schema.names]:
-            raise InputError(
-                f"the input has a column {taken[0]!r} already: name the new ones otherwise: --prefix model_"
-            )
         added = zip(names, (pa.string(), pa.float32(), pa.string()), strict=True)
         plain = (_plain(column) for column in schema)
         self._schema = pa.schema([*plain, *(pa.field(name, kind) for name, kind in added)], schema.metadata)

@@ -75,7 +75,9 @@ class TableReader:
         try:
             self.columns = tuple(next(filter(None, self._records(feed)), ()))
         except (_TooLongError, csv.Error) as error:
-            raise InputError(f"{name}: its first line is no header: {error or 'too long'}") from error
+            raise InputError(f"{name}: its first line is no header: {str(error) or 'too long'}") from error
+        if feed.bad_bytes:
+            raise InputError(f"{name}: its first line is not UTF-8: convert the file first, with iconv")
         self.start = feed.position
         if self.columns and self.columns.count(column) != 1:
             named = ", ".join(map(repr, self.columns[:20]))
@@ -181,10 +183,6 @@ class TableEncoder:
     delimiter = ","
 
     def __init__(self, names: tuple[str, str, str], columns: tuple[str, ...]) -> None:
-        if taken := [name for name in names if name in columns]:
-            raise InputError(
-                f"the input has a column {taken[0]!r} already: name the new ones otherwise: --prefix model_"
-            )
         self._heading = (*columns, *names) if columns else ()
 
     def header(self) -> bytes:

@@ -10,7 +10,7 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2023-05-01' exist
   name: 'default'
 }
 
-resource containerReviews 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01' existing = {
+resource container_reviews 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01' existing = {
   parent: blobs
   name: 'reviews'
 }
@@ -87,8 +87,8 @@ resource jobPull 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 
 // Storage Blob Data Reader
 resource jobRead 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(containerReviews.id, job.id, '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1')
-  scope: containerReviews
+  name: guid(container_reviews.id, job.id, '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1')
+  scope: container_reviews
   properties: {
     principalId: job.properties.principalId
     principalType: 'ServicePrincipal'
@@ -125,8 +125,8 @@ AND
 
 // Storage Blob Data Contributor
 resource jobWrite 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(containerReviews.id, job.id, 'ba92f5b4-2d11-453d-a403-e96b0029c9fe')
-  scope: containerReviews
+  name: guid(container_reviews.id, job.id, 'ba92f5b4-2d11-453d-a403-e96b0029c9fe')
+  scope: container_reviews
   properties: {
     principalId: job.properties.principalId
     principalType: 'ServicePrincipal'

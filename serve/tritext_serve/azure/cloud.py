@@ -62,6 +62,7 @@ class Cloud:
         input: What jobs may read.
         output: What they may write.
         address_space: Of the virtual network, in CIDR notation.
+        callers: Peered networks that may reach the private endpoints, likewise.
     """
 
     subscription: str
@@ -76,6 +77,7 @@ class Cloud:
     input: Place
     output: Place
     address_space: str
+    callers: tuple[str, ...] = ()
 
     def resource(self, provider: str, name: str) -> str:
         """Write the id of one of the group's resources."""
@@ -98,6 +100,7 @@ def read_cloud(section: Section) -> Cloud:
         input=_read_place(section, "input"),
         output=_read_place(section, "output"),
         address_space=_read_space(section),
+        callers=_read_callers(section),
     )
     if cloud.job_identity and cloud.job_identity.lower() == cloud.endpoint_identity.lower():
         section.refuse("job_identity", "is the endpoint's too", "give the jobs an identity of their own")
@@ -165,6 +168,18 @@ def _check_apart(section: Section, given: Place, taken: Place) -> None:
     same = bool(given.container) and given.container == taken.container and all(prefixes)
     if same and (prefixes[0].startswith(prefixes[1]) or prefixes[1].startswith(prefixes[0])):
         section.refuse("output", "lies within the input, or around it", "give it a prefix of its own")
+
+
+def _read_callers(section: Section) -> tuple[str, ...]:
+    callers = section.texts("callers")
+    for text in callers:
+        try:
+            private = ipaddress.IPv4Network(text).is_private
+        except ValueError:
+            private = False
+        if not private:
+            section.refuse("callers", f"{text!r} is no private range of addresses", "write such as 10.70.0.0/24")
+    return callers
 
 
 def _read_space(section: Section) -> str:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tritext_serve.azure.render import Rendered, render
+from tritext_serve.azure.render import HEAD, Rendered, render
 from tritext_serve.azure.rules import problems
 from tritext_serve.endpoint.edge.files import read, replace
 from tritext_serve.endpoint.verbs.shared import say
@@ -20,9 +20,10 @@ def write(paths: Sequence[Path], cloud: Path, folder: Path) -> int:
     """Render and write the files.
 
     Raises:
-        EndpointFileError: the files hold mistakes, or the folder cannot be written.
+        EndpointFileError: the files hold mistakes, one of them would be written over, or the folder cannot be written.
     """
     rendered = render(paths, cloud, folder)
+    _check_apart(rendered, (*paths, cloud), folder)
     for note in rendered.notes:
         say(note)
     try:
@@ -45,13 +46,21 @@ def check(paths: Sequence[Path]) -> int:
     return 0
 
 
+def _check_apart(rendered: Rendered, sources: Sequence[Path], folder: Path) -> None:
+    """Refuse a folder where a rendered file would take the place of one that it is rendered from."""
+    given = {path.resolve() for path in sources}
+    for name in rendered.texts:
+        if (folder / name).resolve() in given:
+            raise EndpointFileError(f"{folder / name}: would be written over: choose another folder with --output")
+
+
 def _write(rendered: Rendered, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in rendered.texts.items():
         if read(folder / name) != text:
             replace(folder / name, text)
     for stale in folder.glob("deployment-*.yml"):
-        if stale.name not in rendered.texts:
+        if stale.name not in rendered.texts and (read(stale) or "").startswith(HEAD):
             stale.unlink()
 
 

@@ -60,8 +60,8 @@ def _used(granted: Sequence[Assignment]) -> list[str]:
 
 
 def _symbol(container: str) -> str:
-    """Bicep's names have no dashes; those of containers have no capitals."""
-    return "container" + "".join(word.capitalize() for word in container.split("-"))
+    """Bicep's names have no dashes; those of containers have no underscores, so that two stay two."""
+    return f"container_{container.replace('-', '_')}"
 
 
 def _existing(symbol: str, kind: str, name: str, parent: str = "") -> str:

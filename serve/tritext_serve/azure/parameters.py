@@ -34,7 +34,7 @@ def parameters(cloud: Cloud, workspace: Mapping[str, Any]) -> dict[str, Any]:
         "addressSpace": cloud.address_space,
         "jobsRange": jobs,
         "endpointsRange": endpoints,
-        "callers": [],
+        "callers": list(cloud.callers),
     }
     wrapped = {name: {"value": value} for name, value in values.items()}
     return {"$schema": SCHEMA, "contentVersion": "1.0.0.0", "parameters": wrapped}

@@ -28,7 +28,7 @@ from tritext_serve.errors import EndpointFileError
 
 # Of a workspace; they stand in commands, too.
 _WORDS = {"name": re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{2,32}"), "location": re.compile(r"[a-z][a-z0-9]{2,39}")}
-_HEAD = "# Rendered by `tritext endpoint render --target azure`: change the endpoint's own files and render again.\n"
+HEAD = "# Rendered by `tritext endpoint render --target azure`: change the endpoint's own files and render again.\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,20 +115,19 @@ def _deployment(endpoint: Endpoint, source: Source, cloud: Cloud, folder: Path) 
 
 
 def _document(fields: dict[str, Any]) -> str:
-    return _HEAD + yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=120)
+    return HEAD + yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=120)
 
 
 def _names(endpoint: Endpoint, cloud: Cloud, workspace: dict[str, Any]) -> str:
     """Write what ``endpoint.sh`` must know, which reads it line by line and runs none of it."""
     shares = {name: endpoint.traffic.get(name, 0) for name in endpoint.deployments}
-    models = {deployment.model for deployment in endpoint.deployments.values()}
+    by_share = sorted(endpoint.deployments.values(), key=lambda each: -shares[each.name])
     told = {
         "SUBSCRIPTION": cloud.subscription,
         "GROUP": cloud.resource_group,
-        "LOCATION": workspace["location"],
         "WORKSPACE": workspace["name"],
         "ENDPOINT": endpoint.name,
-        "MODEL": sorted(models)[0],
+        "MODELS": " ".join(f"{each.name}={each.model}" for each in by_share),
         "DEPLOYMENTS": " ".join(endpoint.deployments),
         "TRAFFIC": " ".join(f"{name}={share}" for name, share in shares.items()),
         "MIRROR": " ".join(f"{name}={share}" for name, share in endpoint.mirror_traffic.items()),

@@ -83,7 +83,7 @@ def _configure_work(parser: argparse.ArgumentParser) -> None:
         "--max-queue",
         type=positive,
         metavar="N",
-        help="requests that may wait for a model; more are refused at once (default: 8 a core, 16 at least)",
+        help="requests that may wait for a model; more are refused at once (default: 10 a core, 20 at least)",
     )
     parser.add_argument(
         "--tuned",

@@ -94,7 +94,7 @@ def render(egress: Egress) -> dict[str, str]:
     clusters: list[dict[str, Any]] = []
     if egress.doorways:
         listeners.append(passage.listener(egress.nowhere, _log(egress.log_path, passage.LOG_FIELDS)))
-        clusters += passage.clusters()
+        clusters += passage.clusters([doorway.deployment for doorway in egress.doorways])
     if egress.stats_address:
         listeners.append(stats_listener(egress.stats_address, STATS_PORT))
         clusters.append(admin_cluster(ADMIN_PORT))
@@ -169,7 +169,7 @@ def _pass_on(doorway: Doorway, port: int) -> dict[str, Any]:
         "@type": f"{TYPES}.filters.network.tcp_proxy.v3.TcpProxy",
         "stat_prefix": f"egress_{doorway.deployment}",
         "idle_timeout": f"{passage.IDLE_SECONDS}s",
-        **passage.entrance(port),
+        **passage.entrance(doorway.deployment, port),
     }
     return {"name": "tcp", "typed_config": proxy}
 

@@ -14,20 +14,29 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 TYPES = "type.googleapis.com/envoy.extensions"
-# The cluster that leads to the listener within, the listener, and the cluster that makes one for each name.
+# The listener within and the clusters that lead to it, and the cluster that makes one for each name.
 PASSAGE, NAMES = "passage", "anywhere-allowed"
-# Where no allowed name may lead: this host, private and shared networks, a provider's metadata, tests of devices,
-# everybody at once. What is kept for examples is not among them: it stands for the internet in tests.
+# Where no allowed name may lead: this host, private and shared networks, a provider's metadata, Azure's own channel to
+# its machines, tests of devices, everybody at once. What is kept for examples is not among them: it stands for the
+# internet in tests.
 INSIDE = (
-    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
-    "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4",
+    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "168.63.129.16/32", "169.254.0.0/16", "172.16.0.0/12",
+    "192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4",
 )  # fmt: skip
 CONNECT_SECONDS, RESOLVE_SECONDS, IDLE_SECONDS = 5, 5, 300
 MOST_NAMES = 256
 # A name of several addresses is tried at so many more of them.
 OTHER_ADDRESSES = 2
-# One connection within Envoy carries all: a reader who is slow holds up its own stream and no other.
-WINDOWS = {"initial_stream_window_size": 1 << 18, "initial_connection_window_size": 1 << 26}
+# A connection within Envoy carries many: a reader who is slow holds up its own stream and no other, as the connection's
+# window has room for every stream's.
+MOST_STREAMS, STREAM_WINDOW = 256, 1 << 18
+WINDOWS = {
+    "max_concurrent_streams": MOST_STREAMS,
+    "initial_stream_window_size": STREAM_WINDOW,
+    "initial_connection_window_size": MOST_STREAMS * STREAM_WINDOW,
+}
+# Of one deployment at a time: one that holds as many leaves the others theirs.
+MOST_CONNECTIONS = 1024
 # What a doorway knows of a connection and the listener within does not.
 TOLD = {
     "x-doorway": "%DOWNSTREAM_LOCAL_ADDRESS%",
@@ -52,15 +61,16 @@ EXTENSION = {
 }
 
 
-def entrance(port: int) -> dict[str, Any]:
+def entrance(deployment: str, port: int) -> dict[str, Any]:
     """Tell a TCP proxy to pass a connection on to the name in its handshake.
 
     Args:
+        deployment: Whose connection it is.
         port: Of the name's host.
     """
     told = [{"header": {"key": key, "value": value}} for key, value in TOLD.items()]
     return {
-        "cluster": PASSAGE,
+        "cluster": _way_in(deployment),
         "tunneling_config": {"hostname": f"%REQUESTED_SERVER_NAME%:{port}", "headers_to_add": told},
     }
 
@@ -90,26 +100,38 @@ def listener(nowhere: Sequence[str], log: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def clusters() -> list[dict[str, Any]]:
-    """Describe the way to the listener within, and what makes a cluster for each name."""
+def clusters(deployments: Sequence[str]) -> list[dict[str, Any]]:
+    """Describe each deployment's way to the listener within, and what makes a cluster for each name."""
+    return [*map(_entry, deployments), _names(len(deployments))]
+
+
+def _way_in(deployment: str) -> str:
+    return f"{PASSAGE}-{deployment}"
+
+
+def _entry(deployment: str) -> dict[str, Any]:
+    name = _way_in(deployment)
     options = {
         "@type": f"{TYPES}.upstreams.http.v3.HttpProtocolOptions",
         "explicit_http_config": {"http2_protocol_options": WINDOWS},
     }
     within = {"endpoint": {"address": {"envoy_internal_address": {"server_listener_name": PASSAGE}}}}
-    return [
-        {
-            "name": PASSAGE,
-            "type": "STATIC",
-            "connect_timeout": "1s",
-            "load_assignment": {"cluster_name": PASSAGE, "endpoints": [{"lb_endpoints": [within]}]},
-            "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options},
-        },
-        _names(),
-    ]
+    return {
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "circuit_breakers": _breakers(MOST_CONNECTIONS),
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [within]}]},
+        "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options},
+    }
 
 
-def _names() -> dict[str, Any]:
+def _breakers(most: int) -> dict[str, Any]:
+    counted = ("max_connections", "max_pending_requests", "max_requests")
+    return {"thresholds": [dict.fromkeys(counted, most)]}
+
+
+def _names(deployments: int) -> dict[str, Any]:
     """Make a cluster for each name that is asked for, with its addresses; getaddrinfo honours /etc/hosts."""
     resolver = f"{TYPES}.network.dns_resolver.getaddrinfo.v3.GetAddrInfoDnsResolverConfig"
     each = {"lb_policy": "ROUND_ROBIN", "max_sub_clusters": MOST_NAMES, "sub_cluster_ttl": f"{IDLE_SECONDS}s"}
@@ -118,6 +140,7 @@ def _names() -> dict[str, Any]:
         "name": NAMES,
         "lb_policy": "CLUSTER_PROVIDED",
         "connect_timeout": f"{CONNECT_SECONDS}s",
+        "circuit_breakers": _breakers(MOST_CONNECTIONS * deployments),
         "dns_lookup_family": "V4_ONLY",
         "typed_dns_resolver_config": {
             "name": "envoy.network.dns_resolver.getaddrinfo",

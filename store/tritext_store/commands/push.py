@@ -31,7 +31,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "uri", metavar="URI", help="where it goes: az://…, https://…, s3://…, gs://…, file://… or a path"
     )
-    parser.add_argument("--again", action="store_true", help="upload what is there already, too: it may be damaged")
+    parser.add_argument(
+        "--again", action="store_true", help="upload what is there already, too, and replace a damaged index"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -74,6 +74,14 @@ def test_what_cannot_be_read_is_said(content: bytes, words: str) -> None:
         blocks("parquet", content)
 
 
+@pytest.mark.parametrize("damaged", [slice(4, 64), slice(-40, -8)], ids=["a page", "the footer"])
+def test_damaged_bytes_are_an_error_of_the_input_in_one_line(damaged: slice) -> None:
+    content = bytearray(parquet(table(["abc" * 100] * 50)))
+    content[damaged] = b"\xff" * len(content[damaged])
+    with pytest.raises(InputError, match=r"^in: [^\n]*$"):
+        blocks("parquet", bytes(content))
+
+
 def test_a_column_that_is_taken_stops_the_job() -> None:
     with pytest.raises(InputError, match="the input has a column 'score' already"):
         written("parquet", "parquet", parquet(pa.table({"text": ["a"], "score": [1.0]})))

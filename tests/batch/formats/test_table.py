@@ -66,10 +66,22 @@ def test_a_header_without_an_end_is_none() -> None:
         blocks("csv", b"x" * 1000)
 
 
-def test_a_column_that_is_taken_stops_the_job() -> None:
+@pytest.mark.parametrize("output", ["csv", "tsv", "jsonl"])
+def test_a_column_that_is_taken_stops_the_job(output: str) -> None:
     with pytest.raises(InputError, match=r"the input has a column 'label' already: .*--prefix model_"):
-        written("csv", "csv", b"text,label\na,b\n")
+        written("csv", output, b"text,label\na,b\n")
     assert written("csv", "csv", b"text,label\na,b\n", "model_").startswith(b"text,label,model_label,model_score")
+
+
+def test_two_columns_of_one_name_make_no_object() -> None:
+    with pytest.raises(InputError, match=r"two columns 'n', an object has one: rename one, or write CSV"):
+        written("csv", "jsonl", b"text,n,n\na,1,2\n")
+    assert written("csv", "csv", b"text,n,n\na,1,2\n").endswith(b"\na,1,2,positive,0.750000,1\n")
+
+
+def test_a_header_in_another_encoding_stops_the_job() -> None:
+    with pytest.raises(InputError, match="its first line is not UTF-8: convert the file first"):
+        written("csv", "csv", "text,pr\xe9f\na,b\n".encode("latin-1"))
 
 
 def test_tables_go_out_as_tables_or_objects() -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.deploy.azure.bicep import build, declared
 from tests.deploy.azure.files import AZURE, RENDERED, SOURCES, WRONG, fronts, parameters
-from tests.export.repositories import publish_version
+from tests.export.repositories import FACTS, publish_version
 from tritext._cli.main import main
 from tritext_serve.azure.parameters import ranges
 from tritext_serve.azure.render import Rendered, render
@@ -114,6 +114,21 @@ def test_a_deployment_that_is_gone_leaves_no_file(folder: Path, run: Run) -> Non
     assert [path.name for path in (folder / "out").glob("deployment-*")] == ["deployment-blue.yml"]
 
 
+def test_a_deployments_file_that_somebody_else_wrote_stays(folder: Path, run: Run) -> None:
+    (folder / "out").mkdir()
+    (folder / "out/deployment-red.yml").write_text("name: red\n", encoding="utf-8")
+    assert run().returncode == 0
+    assert (folder / "out/deployment-red.yml").read_text(encoding="utf-8") == "name: red\n"
+
+
+def test_no_file_is_written_over_that_the_others_are_rendered_from(folder: Path, run: Run) -> None:
+    before = {path: path.read_bytes() for path in folder.glob("*.yml")}
+    done = run(output=".")
+    assert done.returncode == 1
+    assert "endpoint.yml: would be written over: choose another folder with --output" in done.stderr
+    assert {path: path.read_bytes() for path in folder.glob("*.yml")} == before
+
+
 def test_the_models_path_is_seen_from_the_rendered_folder(folder: Path, run: Run) -> None:
     assert run().returncode == 0
     document = yaml.safe_load((folder / "out/deployment-blue.yml").read_text(encoding="utf-8"))
@@ -135,10 +150,25 @@ def test_the_way_to_storage_goes_to_bicep(folder: Path) -> None:
     assert [each.name for each in made.of("Microsoft.Network/serviceEndpointPolicies")] != []
 
 
+def test_peered_networks_go_to_bicep(folder: Path) -> None:
+    change(folder, "cloud", "callers: []", "callers: [10.70.0.0/24]")
+    given = json.loads(rendered(folder).texts["main.parameters.json"])["parameters"]
+    assert given["callers"] == {"value": ["10.70.0.0/24"]}
+
+
 def test_mirror_and_shares_go_to_the_script(folder: Path) -> None:
     change(folder, "endpoint", "traffic:", "mirror_traffic:\n  green: 10\ntraffic:")
     names = dict(line.split("=", 1) for line in rendered(folder).texts["names.env"].splitlines())
     assert (names["TRAFFIC"], names["MIRROR"]) == ("blue=100 green=0", "green=10")
+
+
+def test_the_script_asks_whoever_has_most_traffic_for_its_own_model(folder: Path) -> None:
+    change(folder, "endpoint", "blue: 100", "blue: 10\n  green: 90")
+    change(folder, "green", "path: models", "path: others")
+    change(folder, "green", "tritext_model: m", "tritext_model: n")
+    publish_version(folder / "others", replace(FACTS, name="n"), canary={"text": "Are you well?", "label_id": 1})
+    names = dict(line.split("=", 1) for line in rendered(folder).texts["names.env"].splitlines())
+    assert names["MODELS"] == "green=n blue=m"
 
 
 ONE = "instance_count: 1"

@@ -90,10 +90,22 @@ def test_invoke_asks_with_a_key_that_stands_on_no_command_line(runs: Runs) -> No
     assert not any(KEY in word for call in runs.calls() for word in call)
 
 
+@pytest.mark.parametrize(("words", "model"), [([], "next"), (["blue"], "sentiment"), (["green"], "next")])
+def test_each_deployment_is_asked_for_its_own_model(runs: Runs, words: list[str], model: str) -> None:
+    shutil.copytree(RENDERED, runs.folder / "rendered")
+    names = runs.folder / "rendered/names.env"
+    text = re.sub("(?m)^MODELS=.*$", "MODELS=green=next blue=sentiment", names.read_text(encoding="utf-8"))
+    names.write_text(text, encoding="utf-8")
+    done = runs("--rendered", str(runs.folder / "rendered"), "invoke", *words, sent="{}")
+    assert done.returncode == 0, done.stderr
+    assert runs.calls()[-1][-1].endswith(f"/v2/models/{model}/generate")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["shift"], "give shares"),
+        (["invoke", "red"], "no deployment red: there are blue green"),
         (["shift", "blue=90", "green=20"], "sum to 110"),
         (["shift", "blue=60"], "sum to 60"),
         (["shift", "blue=100%"], "is not DEPLOYMENT=PERCENT"),

@@ -175,6 +175,15 @@ def test_bicep_and_commands_say_what_the_description_says(tmp_path: Path) -> Non
     assert len({each.name for each in made}) == len(made)
 
 
+def test_containers_whose_names_differ_by_a_dash_stay_two(tmp_path: Path) -> None:
+    cloud = replace(CLOUD, input=Place("films-2026", "input/"), output=Place("films2026", "output/"))
+    (tmp_path / "roles.bicep").write_text(bicep(cloud, assignments(cloud)), encoding="utf-8")
+    made = build(tmp_path / "roles.bicep").of("Microsoft.Authorization/roleAssignments")
+    assert [each.body["scope"].name.rpartition("/")[2] for each in made][-2:] == ["films-2026", "films2026"]
+    declared = re.findall(r"(?m)^resource (\w+)", (tmp_path / "roles.bicep").read_text(encoding="utf-8"))
+    assert len(set(declared)) == len(declared)
+
+
 def test_the_commands_are_run_with_the_same_words(tmp_path: Path) -> None:
     """A stand-in for ``az`` writes down what it is called with."""
     recorder = tmp_path / "az"

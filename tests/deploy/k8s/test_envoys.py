@@ -21,7 +21,7 @@ import yaml
 from tests.deploy.k8s.kustomized import TREE
 from tritext_serve.endpoint.edge import process
 from tritext_serve.endpoint.kubernetes.__main__ import main
-from tritext_serve.endpoint.kubernetes.egress import PROXY_PORT, allowed, egress
+from tritext_serve.endpoint.kubernetes.egress import PROXY_PORT, allowed, beyond_the_policy, egress
 from tritext_serve.endpoint.kubernetes.ingress import CLIENTS_PORT, DRAIN_PORT, FOLDER, STATS_PORT, ingress
 from tritext_serve.endpoint.model import Deployment, Endpoint, Network, OutboundRule
 from tritext_serve.errors import IsolationError
@@ -207,6 +207,12 @@ def test_private_endpoints_and_tags_are_names_that_are_let_through() -> None:
     resource = "/subscriptions/0/resourceGroups/r/providers/Microsoft.Storage/storageAccounts/filmmodels"
     rules = (OutboundRule("models", "private_endpoint", f"{resource}#blob", address="10.60.5.4"), RULE)
     assert allowed(endpoint(*rules)) == ["filmmodels.blob.core.windows.net:443", "localhost:443"]
+    assert beyond_the_policy(endpoint(RULE)) == []
+    assert beyond_the_policy(endpoint(*rules, replace(RULE, name="more", ports=(443, 8443)))) == [
+        "filmmodels.blob.core.windows.net is a private endpoint: let its address into the policy egress, or nobody "
+        "reaches it",
+        "localhost:8443: the policy egress lets port 443 alone: add 8443 to it",
+    ]
     open_to_all = replace(endpoint(), network=Network("disabled"))
     with pytest.raises(IsolationError, match="deployment blue: isolation_mode disabled"):
         egress(open_to_all)

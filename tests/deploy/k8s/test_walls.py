@@ -1,15 +1,17 @@
 """The policies give the walls of `up --isolate` and of the compose stack: the same probes, and each rule is needed."""
 
 import copy
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.deploy.k8s import rules
+from tests.deploy.k8s import kustomized, rules
 from tests.deploy.k8s.schemas import Manifest
 from tests.deploy.k8s.walls import Place, open_between
 from tritext_serve.endpoint.isolation.matrix import Cell, Places, Probe, filtered_probes, probes
@@ -121,6 +123,15 @@ def test_the_probes_of_the_other_walls_come_to_the_same(built: Mapping[str, list
             wrong.append(probe.name)
     assert wrong == []
     assert len(asked(public)) >= 25
+
+
+def test_a_private_endpoint_is_let_in_as_the_document_says(tree: Path) -> None:
+    """The patch of docs/kubernetes.md in an overlay: that address for the egress, and nothing more for anybody."""
+    text = (kustomized.ROOT / "docs/kubernetes.md").read_text(encoding="utf-8")
+    patch = textwrap.dedent(text.partition("```yaml\npatches:")[2].partition("```")[0])
+    head = "resources: [../../base, ../../green]\ncomponents: [../../components/cpu]\n"
+    manifests = kustomized.build(kustomized.overlay(tree, "by-private-endpoint", f"{head}patches:{patch}"))
+    assert passing(manifests) == expected(manifests, public=False) | {("egress", "private", 443, "TCP")}
 
 
 def asked(public: bool) -> list[tuple[Probe, str]]:

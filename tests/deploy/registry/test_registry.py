@@ -80,6 +80,30 @@ def test_the_cpu_image_alone_is_pinned_for_both(registry: Registry, images: Path
     assert [each["name"] for each in pinned] == ["tritext-fetch", "tritext"]
 
 
+def test_the_graphics_image_serves_in_whatever_order_both_are_named(
+    registry: Registry, images: Path, tmp_path: Path
+) -> None:
+    where = ["--repository", registry.repository, "--record", str(tmp_path / "r"), "--pin", str(tmp_path / "pin")]
+    done = script("push.sh", *where, *login(registry, "pusher"), "--from", str(images), "gpu", "cpu")
+    assert done.returncode == 0, done.stderr
+    digests = dict(line.split() for line in (tmp_path / "r").read_text(encoding="utf-8").splitlines())
+    pinned = yaml.safe_load((tmp_path / "pin/kustomization.yaml").read_text(encoding="utf-8"))["images"]
+    assert [(each["name"], f"{each['newName']}@{each['digest']}") for each in pinned] == [
+        ("tritext", digests["gpu"]),
+        ("tritext-fetch", digests["cpu"]),
+    ]
+
+
+def test_a_record_is_read_and_nothing_in_it_is_run(tmp_path: Path) -> None:
+    """The names in it stand in a pattern of sed, which can run commands."""
+    record = tmp_path / "images.txt"
+    name = f"h/n@sha256:{'0' * 64}"
+    record.write_text(f"cpu {name}\nx/e;s/x {name}\n", encoding="utf-8")
+    done = script("pull.sh", "--record", str(record), "--user", "u", "--token", "t")
+    assert done.returncode == 1
+    assert "x/e;s/x: the images are cpu and gpu" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("user", "token", "why"),
     [

@@ -32,7 +32,7 @@ class Refusal:
 
 
 # gRPC's numbers, as google.rpc.Code has them.
-INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND, RESOURCE_EXHAUSTED = 3, 4, 5, 8
+CANCELLED, INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND, RESOURCE_EXHAUSTED = 1, 3, 4, 5, 8
 FAILED_PRECONDITION, UNIMPLEMENTED, UNAVAILABLE, UNAUTHENTICATED = 9, 12, 14, 16
 
 REFUSALS: dict[str, Refusal] = {
@@ -128,8 +128,10 @@ BY_STATUS: dict[int, str] = {
     501: "invalid_request",
     503: "unavailable",
 }
-# The same for gRPC's codes.
+# The same for gRPC's codes. Triton is told the client's deadline too, and may give up just before the edge does.
 BY_GRPC: dict[int, str] = {
+    CANCELLED: "deadline_exceeded",
+    DEADLINE_EXCEEDED: "deadline_exceeded",
     INVALID_ARGUMENT: "invalid_request",
     NOT_FOUND: "model_not_found",
     13: "model_error",

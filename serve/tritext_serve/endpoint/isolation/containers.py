@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tritext_serve.endpoint import egress
+from tritext_serve.endpoint import egress, passage
 from tritext_serve.endpoint.edge import Edge, Listener, render
 from tritext_serve.endpoint.edge.clusters import ADMIN, TYPE
 from tritext_serve.endpoint.edge.listeners import file_source
@@ -47,6 +47,11 @@ class Ground:
     """
 
     subnet: str = USUAL_SUBNET
+
+    @property
+    def prefix(self) -> str:
+        """What all of them begin with."""
+        return f"{self.subnet}.0.0/16"
 
     @property
     def private(self) -> str:
@@ -140,7 +145,8 @@ def way_out(endpoint: Endpoint, ground: Ground) -> dict[str, str]:
             )
         if reached.names:
             doorways.append(egress.Doorway(name, ground.doorway(name), reached.names))
-    return egress.render(egress.Egress(tuple(doorways), stats_address=ground.egress_stats))
+    nowhere = (*passage.INSIDE, ground.prefix)
+    return egress.render(egress.Egress(tuple(doorways), stats_address=ground.egress_stats, nowhere=nowhere))
 
 
 def scraped(endpoint: Endpoint) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ from tritext_serve.errors import IsolationError
 # Where `ip netns exec` looks for the files that it lays over those in /etc.
 FILES = Path("/etc/netns")
 COMMAND_SECONDS = 30
+MOST_SAID = 200  # characters
 END_SECONDS = 10.0
 POLL_SECONDS = 0.02
 LOOPBACK_ONLY = "127.0.0.1 localhost\n"
@@ -53,8 +54,10 @@ class Network:
                 self._add(namespace)
             for link in self.plan.links:
                 self._connect(link)
-        except BaseException:
+        except BaseException as error:
             sweep(self.plan.prefix)
+            if isinstance(error, OSError):
+                raise IsolationError(f"no isolation here: {error}: allow files below {FILES.parent}") from error
             raise
         return self
 
@@ -238,7 +241,12 @@ def _ip(text: str, *flags: str) -> str:
 
 
 def _run(command: list[str], stdin: str = "") -> str:
-    done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False)
+    try:
+        done = subprocess.run(
+            command, input=stdin, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise IsolationError(str(error)[:MOST_SAID]) from error
     if done.returncode != 0:
-        raise IsolationError(f"{' '.join(command)[:200]}: {done.stderr.strip() or done.returncode}")
+        raise IsolationError(f"{' '.join(command)[:MOST_SAID]}: {done.stderr.strip() or done.returncode}")
     return done.stdout

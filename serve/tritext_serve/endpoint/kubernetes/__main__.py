@@ -8,7 +8,7 @@ from pathlib import Path
 from tritext_serve.endpoint import keys
 from tritext_serve.endpoint.edge.files import replace
 from tritext_serve.endpoint.files import load
-from tritext_serve.endpoint.kubernetes.egress import egress
+from tritext_serve.endpoint.kubernetes.egress import beyond_the_policy, egress
 from tritext_serve.endpoint.kubernetes.ingress import ingress
 from tritext_serve.errors import ServeError
 
@@ -43,8 +43,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _write(args: argparse.Namespace) -> None:
-    endpoint = load(args.files).endpoint
-    out = egress(endpoint)
+    loaded = load(args.files)
+    endpoint, out = loaded.endpoint, egress(loaded.endpoint)
     args.secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
     known = keys.read_or_make(args.keys or args.secrets / "keys.json")
     into = ingress(endpoint, known, f"{args.namespace}.svc.{args.cluster_domain}")
@@ -58,6 +58,8 @@ def _write(args: argparse.Namespace) -> None:
         f"written  {args.output}, for {endpoint.name}: {', '.join(endpoint.deployments)}\n"
         f"keys     {args.secrets}, for you alone\n"
     )
+    for note in (*loaded.notes, *beyond_the_policy(endpoint)):
+        sys.stderr.write(f"{note}\n")
 
 
 if __name__ == "__main__":

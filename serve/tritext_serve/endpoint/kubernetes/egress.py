@@ -1,7 +1,8 @@
 """The way out: outbound rules in, the egress' file out. Pure.
 
 Pods find this proxy by an address in their environment, so that they need no name server, and ask it by CONNECT. It
-connects to the names of the network file and answers 403 to every other. What passes is not decrypted.
+connects to the names of the network file and answers 403 to every other. What passes is not decrypted. Where a name
+leads is not looked at here: that it is an address outside is what the network policy ``egress`` says.
 """
 
 import json
@@ -9,12 +10,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from tritext_serve.endpoint.edge.clusters import TYPE
-from tritext_serve.endpoint.isolation.outbound import outbound
+from tritext_serve.endpoint.isolation.outbound import Outbound, outbound
 from tritext_serve.endpoint.kubernetes.ingress import EVERYWHERE, STATS_PORT, check
 from tritext_serve.endpoint.model import Endpoint
 from tritext_serve.errors import IsolationError
 
 PROXY_PORT, ADMIN_PORT = 3128, 9901
+TLS_PORT = 443
 CLUSTER, ADMIN = "anywhere-allowed", "administration"
 FILTERS = f"{TYPE}envoy.extensions.filters."
 # The same in the filter and in the cluster, or Envoy refuses the file. getaddrinfo honours a pod's search domains.
@@ -74,11 +76,35 @@ def allowed(endpoint: Endpoint) -> list[str]:
                 f"deployment {name}: isolation_mode {endpoint.network.isolation_mode}: the pods' network policies let "
                 "them reach nothing but the egress: give a network file with allow_only_approved_outbound"
             )
-        let = [(each.host, each.ports) for each in reached.names] + [
-            (each.host, each.ports) for each in reached.private
-        ]
-        found |= {f"{host}:{port}" for host, ports in let for port in ports}
+        found |= {f"{host}:{port}" for host, port in _let(reached)}
     return sorted(found)
+
+
+def beyond_the_policy(endpoint: Endpoint) -> list[str]:
+    """List what is allowed and the network policy ``egress`` stops all the same: addresses inside, ports but 443.
+
+    Returns:
+        A line for each, with the remedy.
+    """
+    found: set[str] = set()
+    for deployment in endpoint.deployments.values():
+        reached = outbound(endpoint.network, deployment)
+        found |= {
+            f"{each.host} is a private endpoint: let its address into the policy egress, or nobody reaches it"
+            for each in reached.private
+        }
+        found |= {
+            f"{host}:{port}: the policy egress lets port {TLS_PORT} alone: add {port} to it"
+            for host, port in _let(reached)
+            if port != TLS_PORT
+        }
+    return sorted(found)
+
+
+def _let(reached: Outbound) -> list[tuple[str, int]]:
+    """List names with their ports, private endpoints' too."""
+    let = [(each.host, each.ports) for each in reached.names] + [(each.host, each.ports) for each in reached.private]
+    return [(host, port) for host, ports in let for port in ports]
 
 
 def _proxy(hosts: Sequence[str]) -> dict[str, Any]:

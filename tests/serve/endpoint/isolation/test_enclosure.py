@@ -89,12 +89,17 @@ def test_an_allowed_name_passes_unless_it_leads_to_this_machine(
     assert namespaces.standing(walls.plan.prefix) == []
 
 
+def envoys() -> set[psutil.Process]:
+    """Those that this process has started, other tests' among them."""
+    return {each for each in psutil.Process().children() if each.name() == "envoy"}
+
+
 def test_an_egress_that_dies_is_started_again(run: RunDirectory, standin: int) -> None:
     if why := namespaces.missing():
         pytest.skip(f"MISSING: {why}")
-    standing = Enclosure(allowing(standin), run)
+    standing, others = Enclosure(allowing(standin), run), envoys()
     with standing as walls:
-        (old,) = (each for each in psutil.Process().children() if each.name() == "envoy")
+        (old,) = envoys() - others
         old.kill()
         old.wait(10)
         file = run.path / "egress" / BOOTSTRAP
@@ -103,7 +108,7 @@ def test_an_egress_that_dies_is_started_again(run: RunDirectory, standin: int) -
         standing.watch()  # it does not start, and nobody is hurt by that
         file.write_text(text, encoding="utf-8")
         deadline = time.monotonic() + 20
-        while not [each for each in psutil.Process().children() if each.name() == "envoy" and each != old]:
+        while not envoys() - others - {old}:
             assert time.monotonic() < deadline
             standing.watch()
         assert attempt(walls, standin) == "closed"
@@ -140,3 +145,15 @@ def test_a_missing_program_is_named_with_its_package(run: RunDirectory, monkeypa
     monkeypatch.setattr(shutil, "which", lambda name: None if name == "nsenter" else f"/bin/{name}")
     with pytest.raises(IsolationError, match="no nsenter: install the package util-linux"), Enclosure(allowing(1), run):
         pass
+
+
+def test_files_that_cannot_be_written_are_named_and_nothing_is_left(
+    run: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if why := namespaces.missing():
+        pytest.skip(f"MISSING: {why}")
+    (tmp_path / "etc").touch()
+    monkeypatch.setattr(namespaces, "FILES", tmp_path / "etc" / "netns")
+    with pytest.raises(IsolationError, match=f"no isolation here: .*allow files below {tmp_path}"):
+        Enclosure(allowing(443), run).__enter__()
+    assert namespaces.standing(namespaces.own_prefix("demo")) == []
