@@ -101,7 +101,7 @@ def settle_head(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> N
 
 
 def family_tokenizer(family: Family, max_length: int = MAX_LENGTH) -> PreTrainedTokenizerFast:
-    """Train a family's tokenizer on a few words."""
+    """Make a family's tokenizer of a few words, the same in every process."""
     raw = family.train(family)
     ids = {word: raw.token_to_id(word) for word in family.special.values()}
     begin, _, end, *_ = family.pair.split()
@@ -117,14 +117,14 @@ def family_tokenizer(family: Family, max_length: int = MAX_LENGTH) -> PreTrained
 
 
 def word_piece(family: Family) -> Tokenizer:
-    """BERT's vocabulary: pieces of lower-cased words."""
-    raw = Tokenizer(models.WordPiece(unk_token=family.special["unk_token"]))
+    """BERT's vocabulary: pieces of lower-cased words, written out since the library's trainer breaks ties by chance."""
+    letters = sorted(set("".join(TEXTS)) - {" "})
+    pieces = [*family.special.values(), *letters, *(f"##{letter}" for letter in letters), *WORDS]
+    vocabulary = {piece: i for i, piece in enumerate(dict.fromkeys(pieces))}
+    raw = Tokenizer(models.WordPiece(vocabulary, unk_token=family.special["unk_token"]))
     raw.normalizer = normalizers.BertNormalizer(lowercase=True)
     raw.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     raw.decoder = decoders.WordPiece()
-    raw.train_from_iterator(
-        TEXTS, trainers.WordPieceTrainer(vocab_size=80, special_tokens=[*family.special.values()], show_progress=False)
-    )
     return raw
 
 

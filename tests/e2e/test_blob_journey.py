@@ -7,6 +7,7 @@ other. The job is killed five times on the way.
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -26,6 +27,8 @@ from tritext_serve.server import Server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 SENTENCES, KILLS = 10_000, 5
+# Of the scored rows, which are more than twice as many: who is killed before that has not finished.
+MOST_BYTES = 800_000
 COMMAND = (sys.executable, "-m", "tritext")
 MODELS, INPUT, OUTPUT = "az://models/sentiment", "az://reviews/in/all.jsonl", "az://reviews/out/all.jsonl"
 
@@ -61,16 +64,26 @@ def tritext(proxy: AuthorisingProxy, principal: str, folder: Path, *words: str) 
 
 
 def kill_at_random(proxy: AuthorisingProxy, folder: Path, words: tuple[str, ...]) -> None:
-    """Start the job again and again, and kill it in the midst of whatever it does."""
-    moments = random.Random(5)
-    for number in range(KILLS):
-        with (folder / f"killed{number}.log").open("w") as log:
+    """Start the job again and again, and kill it in the midst of whatever it does: twice as it starts."""
+    draw = random.Random(5)
+    thresholds = sorted(draw.randrange(1, MOST_BYTES) for _ in range(KILLS - 2))
+    for threshold in (None, thresholds[0], None, *thresholds[1:]):
+        with (folder / "killed.log").open("w") as log:
             job = subprocess.Popen(
                 [*COMMAND, *words], env=identity(proxy, "scorer"), cwd=folder, stdout=log, stderr=log
             )
-            time.sleep(moments.uniform(2, 8))
+            if threshold:
+                wait_for_bytes(folder / "work" / "rows", threshold, job)
+            time.sleep(draw.uniform(0, 0.2 if threshold else 2))
             job.kill()
-            job.wait(10)
+            assert job.wait(10) == -signal.SIGKILL, (folder / "killed.log").read_text()
+
+
+def wait_for_bytes(path: Path, size: int, job: "subprocess.Popen[bytes]") -> None:
+    """Wait until a file has so many bytes, or the job is done."""
+    until = time.monotonic() + 120
+    while not (path.exists() and path.stat().st_size >= size) and job.poll() is None and time.monotonic() < until:
+        time.sleep(0.002)
 
 
 def test_a_pulled_repository_scores_from_blob_to_blob(

@@ -53,9 +53,9 @@ def test_single_texts_have_one_type_and_their_length(paths: dict[str, Path]) -> 
     tokenizer = TextTokenizer(paths["bert"], 8, 0)
     tokens = tokenizer.encode(["good " * 30, "bad film"])
     _, mask, types = tokenizer.arrays(tokens, [0, 1], INPUTS)
-    assert tokens.lengths == [8, 5]
+    assert tokens.lengths == [8, 4]
     assert tokens.truncated.tolist() == [True, False]
-    assert mask.sum(axis=1).tolist() == [8, 5]
+    assert mask.sum(axis=1).tolist() == [8, 4]
     assert not types.any()
 
 
