@@ -10,6 +10,7 @@ import datetime
 import email.utils
 import hashlib
 import io
+import logging
 import ssl
 import time
 from collections.abc import Callable
@@ -31,9 +32,12 @@ from fsspec.asyn import sync
 from tritext_store.errors import CredentialExpired, Denied, StoreError
 from tritext_store.faults import Refusal, explain, unreachable
 from tritext_store.settings import Settings
+from tritext_store.sign_in import explain_sign_in
 
 CONNECT_SECONDS, READ_SECONDS = 10, 60
 BLOCK_BYTES = 8 << 20
+# These packages warn in many lines of what is told here in one; without a handler those go to stderr.
+logging.getLogger("azure").addHandler(logging.NullHandler())
 
 
 class SharedAccess(AzureSasCredential):
@@ -173,13 +177,11 @@ class BlobFileSystem(AzureBlobFileSystem):  # type: ignore[misc]  # adlfs is unt
 
 def translate_azure(where: object, error: BaseException) -> StoreError:
     """Say what an error of azure's packages means."""
-    if isinstance(error, refused.HttpResponseError) and error.response is not None:
+    response = getattr(error, "response", None)
+    if isinstance(error, refused.ClientAuthenticationError) and (response is None or "AADSTS" in str(error)):
+        return explain_sign_in(where, str(error))
+    if isinstance(error, refused.HttpResponseError) and response is not None:
         return explain(where, _refusal(error))
-    if isinstance(error, refused.ClientAuthenticationError):
-        return Denied(
-            f"{where}: no credential: give the machine or the pod an identity, run `az login`, "
-            "or put a SAS into a file and name that in TRITEXT_SAS_FILE"
-        )
     return unreachable(where, error)
 
 
@@ -204,14 +206,25 @@ def _credential(settings: Settings) -> Any:
     if settings.sas_file:
         return SharedAccess(_reader(Path(settings.sas_file)))
     if settings.sas:
+        if "sig=" not in settings.sas:
+            raise Denied("AZURE_STORAGE_SAS_TOKEN holds no SAS, for it has no sig=: write one there, or unset it")
         return SharedAccess(lambda: settings.sas)
-    # The browser and the editors' sign-ins are for people; a server must not wait for one.
-    return DefaultAzureCredential(
-        exclude_interactive_browser_credential=True,
-        exclude_shared_token_cache_credential=True,
-        exclude_visual_studio_code_credential=True,
-        exclude_powershell_credential=True,
-    )
+    try:
+        # The browser and the editors' sign-ins are for people; a server must not wait for one.
+        return DefaultAzureCredential(
+            exclude_interactive_browser_credential=True,
+            exclude_shared_token_cache_credential=True,
+            exclude_visual_studio_code_credential=True,
+            exclude_powershell_credential=True,
+            connection_verify=settings.trusted or True,
+            retry_total=settings.retries,
+        )
+    except (OSError, ValueError) as error:  # what the environment names cannot be read, or makes no sense
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise Denied(
+            f"the identity that the environment describes cannot be used: {why}: check the variables AZURE_CLIENT_ID, "
+            "AZURE_TENANT_ID, AZURE_CLIENT_CERTIFICATE_PATH and AZURE_AUTHORITY_HOST"
+        ) from error
 
 
 def _reader(path: Path) -> Callable[[], str]:

@@ -14,6 +14,8 @@ SAS from TRITEXT_SAS_FILE or AZURE_STORAGE_SAS_TOKEN, never with an account's ke
 """
 
 import contextlib
+import errno
+import importlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,6 +26,12 @@ from tritext_store.settings import Settings, read_settings
 
 # What s3fs and gcsfs build on: some of its errors they let through.
 _BENEATH = ("aiobotocore", "aiohttp", "botocore", "gcsfs", "google")
+_REMEDIES = (
+    ({errno.ENOSPC, errno.EDQUOT}, "free some space"),
+    ({errno.EACCES, errno.EPERM, errno.EROFS}, "choose a place that this user may use, or have the rights changed"),
+    ({errno.EEXIST, errno.EISDIR, errno.ENOTDIR}, "something else is in the way: move it away, or choose another name"),
+    ({errno.ENAMETOOLONG}, "choose a shorter name"),
+)
 EXTRAS = {"azure": "blob", "s3": "s3", "gs": "gs", "file": "blob"}
 
 
@@ -78,6 +86,20 @@ def explained(where: object) -> Iterator[None]:
         raise translated from error
 
 
+@contextlib.contextmanager
+def explained_here(where: object) -> Iterator[None]:
+    """Do the same on this machine's disk, where a file that is there already is in the way.
+
+    Args:
+        where: What is being read or written; named in the message.
+    """
+    try:
+        with explained(where):
+            yield
+    except FileExistsError as error:
+        raise _of_system(error.filename or where, error) from error
+
+
 def translate(where: object, error: BaseException) -> StoreError | None:
     """Say in this package's words what went wrong; None for what is no failure of storage."""
     package = type(error).__module__.partition(".")[0]
@@ -99,7 +121,9 @@ def _of_system(where: object, error: OSError) -> StoreError:
         return NotFound(f"{where}: there is nothing under this name: check the address")
     if isinstance(error, TimeoutError | ConnectionError):
         return Unreachable(f"{where}: {str(error) or type(error).__name__}: try again when the network is back")
-    return LocalError(f"{where}: {error.strerror or error}")
+    words = f"{where}: {error.strerror or error}"
+    remedy = next((remedy for numbers, remedy in _REMEDIES if error.errno in numbers), "")
+    return LocalError(f"{words}: {remedy}" if remedy else words)
 
 
 def _of_client(where: object, error: BaseException) -> StoreError:
@@ -119,4 +143,7 @@ def _open(location: Location, settings: Settings) -> Any:
         return BlobFileSystem(location.service, settings)
     # Listings that are remembered would hide what others have written.
     options = {} if location.kind == "file" else {"use_listings_cache": False, "skip_instance_cache": True}
+    if location.kind == "gs":
+        # What gcsfs registers asks another service with other credentials first, whether the bucket is a zonal one.
+        return importlib.import_module("gcsfs.core").GCSFileSystem(**options)
     return fsspec.filesystem(location.kind, **options)

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tritext_store.errors import LocalError, StoreError
-from tritext_store.filesystem import explained
+from tritext_store.filesystem import explained_here
 from tritext_store.index import INDEX_NAME, Index, decode, encode
 from tritext_store.objects import write_whole
 
@@ -35,17 +35,27 @@ class Home:
 
         Args:
             target: Where the repository is to be found.
+
+        Raises:
+            LocalError: no link can be made there.
         """
         self.target = target.absolute()
+        if self.target.name in ("", ".."):
+            raise LocalError(f"{target}: cannot become a link to what is pulled: name a folder in it")
         self.states = self.target.with_name(f".{self.target.name}.pulled")
 
     @property
     def current(self) -> Path | None:
         """The state that the link names, if it is one of these."""
+        state = self._named()
+        return state if state is not None and state.is_dir() else None
+
+    def _named(self) -> Path | None:
+        """What the link names below the states, be it there or not; None where it is another link, or none."""
         if not self.target.is_symlink():
             return None
         state = self.target.parent / self.target.readlink()
-        return state if state.parent == self.states and state.is_dir() else None
+        return state if state.parent == self.states else None
 
     def index(self) -> Index | None:
         """Read which state is in force; None where there is none, or not all of it."""
@@ -59,8 +69,8 @@ class Home:
         Raises:
             LocalError: another pull is at work, or something that is no pulled repository is in the way.
         """
-        with explained(self.states):
-            if self.target.is_symlink() and self.current is None and self.target.exists():
+        with explained_here(self.states):
+            if self.target.is_symlink() and self._named() is None:
                 raise LocalError(
                     f"{self.target}: is a link to {self.target.readlink()}, which no pull has made: {_AWAY}"
                 )
@@ -78,7 +88,7 @@ class Home:
     def staging(self, index: Index) -> Path:
         """Make the folder where a state is put together; what is there already is from a pull that was stopped."""
         folder = self.states / f"{index.generation}.partial"
-        with explained(folder):
+        with explained_here(folder):
             for other in self.states.glob("*.partial"):
                 if other != folder:
                     shutil.rmtree(other)
@@ -91,10 +101,10 @@ class Home:
         Raises:
             LocalError: there is not so much space.
         """
-        free = shutil.disk_usage(self.states).free
-        if wanted + SPARE_BYTES > free:
+        needed, free = wanted + SPARE_BYTES, shutil.disk_usage(self.states).free
+        if needed > free:
             raise LocalError(
-                f"{self.target}: needs {wanted / 1e6:.0f} MB, {free / 1e6:.0f} MB are free: free some space"
+                f"{self.target}: needs {needed / 1e6:.0f} MB, {free / 1e6:.0f} MB are free: free some space"
             )
 
     def complete(self, index: Index) -> Path | None:
@@ -106,7 +116,7 @@ class Home:
 
     def finish(self, staging: Path, index: Index) -> Path:
         """Make a state of what was put together."""
-        with explained(staging):
+        with explained_here(staging):
             for extra in _extra(staging, index):
                 extra.unlink()
             write_whole(staging / INDEX_FILE, encode(index))
@@ -121,12 +131,15 @@ class Home:
     def switch(self, state: Path) -> None:
         """Put a state in force."""
         link = self.target.with_name(f".{self.target.name}.link")
-        with explained(self.target):
+        with explained_here(self.target):
             link.unlink(missing_ok=True)
-            link.symlink_to(state.relative_to(self.target.parent))
-            if not self.target.is_symlink() and self.target.is_dir():
-                self.target.rmdir()  # it is empty: somebody made it for us
-            link.replace(self.target)
+            if self.target.is_symlink():
+                link.symlink_to(state.relative_to(self.target.parent))
+                link.replace(self.target)
+            else:  # what somebody has put there meanwhile is not replaced
+                if self.target.is_dir():
+                    self.target.rmdir()  # it is empty: somebody made it for us
+                self.target.symlink_to(state.relative_to(self.target.parent))
             _flush(self.target.parent)
 
     def tidy(self, former: Path | None) -> None:

@@ -3,10 +3,11 @@
 ::
 
     tritext-repository.json      this, written last and only over the index that the pusher has read
-    content/SHA256               the files' contents; written once, never changed
+    content/SHA256.MARK          the files' contents; written once, never changed, and no name is used twice
 
 Whoever reads the index has one whole state of the repository, whatever is being pushed meanwhile. It also names the
-contents of the states before it, so that whoever still fetches one of those finds them.
+contents of the states before it, so that whoever still fetches one of those finds them, and those that are to go:
+what an index has condemned no later one names, so that it does no harm however late it is removed.
 """
 
 import hashlib
@@ -21,11 +22,14 @@ from tritext_store.errors import Damaged, Unexpected
 
 INDEX_NAME = "tritext-repository.json"
 CONTENT = "content"
-FORMAT = 1
+FORMAT = 2
+# The first one had no marks, and condemned nothing.
+READABLE = (1, FORMAT)
 # How many former states keep their contents.
 FORMER = 2
-MOST_FILES, MOST_INDEX_BYTES = 10_000, 8 << 20
+MOST_FILES, MOST_CONDEMNED, MOST_INDEX_BYTES = 10_000, 10_000, 8 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_MARK = re.compile(r"[0-9a-f]{0,16}")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -36,16 +40,23 @@ class Entry:
         path: Below the repository, with slashes.
         bytes: Its size.
         sha256: Of its content, in hexadecimal digits.
+        mark: Tells one upload of this content from another; hexadecimal digits, none in the first format.
     """
 
     path: str
     bytes: int
     sha256: str
+    mark: str = ""
+
+    @property
+    def stored(self) -> str:
+        """The name of its content."""
+        return f"{self.sha256}.{self.mark}" if self.mark else self.sha256
 
     @property
     def blob(self) -> str:
         """Where its content lies."""
-        return f"{CONTENT}/{self.sha256}"
+        return f"{CONTENT}/{self.stored}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +65,15 @@ class Index:
 
     Attributes:
         files: Every file, by path.
-        former: What the states before it needed, newest first: hashes.
+        former: What the states before it needed, newest first: names of contents.
         created: UTC time, ISO 8601.
+        condemned: Names of contents that are to be removed, and that no index will name again.
     """
 
     files: tuple[Entry, ...]
     former: tuple[tuple[str, ...], ...] = ()
     created: str = ""
+    condemned: tuple[str, ...] = ()
 
     @property
     def generation(self) -> str:
@@ -75,15 +88,15 @@ class Index:
 
     @property
     def contents(self) -> tuple[str, ...]:
-        """The hashes that it needs, each once."""
-        return tuple(sorted({entry.sha256 for entry in self.files}))
+        """The names of the contents that it needs, each once."""
+        return tuple(sorted({entry.stored for entry in self.files}))
 
     def succeed(self, files: Iterable[Entry], created: str) -> "Index":
         """Give the state that follows this one."""
         return Index(tuple(sorted(files)), tuple(filter(None, (self.contents, *self.former)))[:FORMER], created)
 
     def needed(self) -> frozenset[str]:
-        """Give the hashes whose contents must stay: its own and those of the states before it."""
+        """Give the names of the contents that must stay: its own and those of the states before it."""
         return frozenset(self.contents).union(*self.former)
 
 
@@ -93,8 +106,9 @@ def encode(index: Index) -> bytes:
         "format": FORMAT,
         "generation": index.generation,
         "created": index.created,
-        "files": [{"path": e.path, "bytes": e.bytes, "sha256": e.sha256} for e in index.files],
-        "former": [list(hashes) for hashes in index.former],
+        "files": [{"path": e.path, "bytes": e.bytes, "sha256": e.sha256, "mark": e.mark} for e in index.files],
+        "former": [list(names) for names in index.former],
+        "condemned": list(index.condemned),
     }
     return json.dumps(document, indent=1).encode() + b"\n"
 
@@ -116,11 +130,12 @@ def decode(content: bytes, where: object) -> Index:
         )
     try:
         document = json.loads(content)
-        if document["format"] != FORMAT:
+        if document["format"] not in READABLE:
             raise Damaged(f"{where}: {INDEX_NAME} has format {document['format']!r}: upgrade tritext here")
         files = tuple(_entry(each) for each in document["files"])
-        former = tuple(tuple(_hash(each) for each in hashes) for hashes in document["former"])
-        index = Index(files, former[:FORMER], str(document["created"]))
+        former = tuple(tuple(_stored(each) for each in names) for names in document["former"])
+        condemned = tuple(_stored(each) for each in document.get("condemned", ()))
+        index = Index(files, former[:FORMER], str(document["created"]), condemned)
         promised = document["generation"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Damaged(
@@ -142,7 +157,18 @@ def _entry(document: Mapping[str, Any]) -> Entry:
     path, size = document["path"], document["bytes"]
     if not isinstance(path, str) or type(size) is not int or size < 0:
         raise ValueError(f"{str(path)[:80]!r}, {str(size)[:20]!r} bytes")
-    return Entry(path, size, _hash(document["sha256"]))
+    return Entry(path, size, _hash(document["sha256"]), _mark(document.get("mark", "")))
+
+
+def _stored(text: object) -> str:
+    sha256, dot, mark = str(text).partition(".")
+    return f"{_hash(sha256)}{dot}{_mark(mark)}"
+
+
+def _mark(text: object) -> str:
+    if not isinstance(text, str) or not _MARK.fullmatch(text):
+        raise ValueError(f"{str(text)[:80]!r} is no mark")
+    return text
 
 
 def _hash(text: object) -> str:

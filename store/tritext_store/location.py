@@ -20,6 +20,7 @@ Kind = Literal["azure", "s3", "gs", "file"]
 _BLOB_HOST = re.compile(r"([a-z0-9]{3,24})\.blob\.core\.(windows\.net|usgovcloudapi\.net|chinacloudapi\.cn)")
 _CONTAINER = re.compile(r"(?!.*--)[a-z0-9$][a-z0-9-]{1,61}[a-z0-9]")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,221}")
+_SLASHLESS = re.compile(r"(az|abfss?|s3|gs|https?|file):(?!//)", re.IGNORECASE)
 _KNOWN = "az://CONTAINER/PATH, https://ACCOUNT.blob.core.windows.net/CONTAINER/PATH, s3://, gs://, file:// or a path"
 
 
@@ -62,6 +63,9 @@ def parse_location(text: str, *, account: str = "", endpoint: str = "") -> Locat
     shown = text.partition("?")[0]
     if not text or not text.isprintable():
         raise LocationError(f"{shown!r} is no address: give {_KNOWN}")
+    if found := _SLASHLESS.match(text):
+        start = f"{found[1]}://{'/' if found[1].lower() == 'file' else ''}"
+        raise LocationError(f"{shown}: write {start}{shown[found.end() :].lstrip('/')}, or ./{shown} for a path")
     if "://" not in text:
         return Location("file", "", _local(text), text)
     parts = _split(text)
@@ -109,7 +113,8 @@ def _azure(text: str, parts: SplitResult, account: str, endpoint: str) -> Locati
 
 def _matching(pattern: re.Pattern[str], name: str, what: str, text: str) -> str:
     if not pattern.fullmatch(name):
-        raise LocationError(f"{text}: {name!r} cannot be the name of a {what}")
+        why = f"{name!r} cannot be the name of a {what}" if name else f"names no {what}"
+        raise LocationError(f"{text}: {why}: give {_KNOWN}")
     return name
 
 

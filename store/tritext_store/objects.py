@@ -3,22 +3,22 @@
 ``open_objects`` gives Azure's, another cloud's, or a folder's; push and pull know no difference.
 """
 
-import datetime
 import fcntl
 import hashlib
 import os
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from tritext_store.errors import Changed, Damaged, LocationError, NotFound
+from tritext_store.errors import Changed, NotFound
 from tritext_store.faults import NO_CONTAINER
-from tritext_store.filesystem import explained, locate, open_filesystem
+from tritext_store.filesystem import explained_here, locate
 from tritext_store.location import Location
 
 Tell = Callable[[int], None]
 COPY_BYTES = 1 << 20
+_PARTIAL = ".partial"
 
 
 class Objects(Protocol):
@@ -44,6 +44,9 @@ class Objects(Protocol):
     def remove(self, names: Iterable[str]) -> None:
         """Remove blobs; those that are gone are no error."""
 
+    def sweep(self, folder: str, grace: float) -> None:
+        """Remove what uploads that were killed have left in part, if it is older than so many seconds."""
+
     def close(self) -> None:
         """Give up the connections, if there are any."""
 
@@ -56,100 +59,11 @@ def open_objects(uri: str) -> Objects:
         MissingExtra: the package for this kind of storage is not installed.
     """
     location = locate(uri)
-    return FolderObjects(location) if location.kind == "file" else CloudObjects(location)
+    if location.kind == "file":
+        return FolderObjects(location)
+    from tritext_store.cloud import CloudObjects
 
-
-class CloudObjects:
-    """Blobs of Azure, S3 or Google, through fsspec."""
-
-    def __init__(self, location: Location) -> None:
-        """Make a client.
-
-        Args:
-            location: The remote repository.
-        """
-        self.location = location
-        with explained(location):
-            self._files, self._root = open_filesystem(location)
-
-    def read(self, name: str, most: int) -> tuple[bytes, str]:
-        """Read a blob's beginning, and the tag that changes with it."""
-        path = self._path(name)
-        with explained(self.location.below(name)):
-            if self.location.kind == "azure":
-                content, tag = self._files.read_tagged(path, most)
-                return content, tag
-            # Tag first: content that is newer than its tag makes the conditional write fail, never succeed wrongly.
-            tag = str(self._files.info(path).get("ETag", ""))
-            return self._files.cat_file(path, start=0, end=most), tag
-
-    def replace(self, name: str, content: bytes, tag: str | None) -> None:
-        """Write a blob if it is still the one of this tag."""
-        path, where = self._path(name), self.location.below(name)
-        try:
-            with explained(where):
-                if self.location.kind == "azure":
-                    self._files.write_tagged(path, content, tag)
-                elif tag is None:
-                    self._files.pipe_file(path, content, mode="create")
-                elif self.location.kind == "s3":
-                    bucket, _, key = path.partition("/")
-                    self._files.call_s3("put_object", Bucket=bucket, Key=key, Body=content, IfMatch=tag)
-                else:
-                    raise LocationError(f"{where}: cannot be replaced safely here: push to an empty path")
-        except FileExistsError as error:
-            raise Changed(f"{where}: somebody else has written it meanwhile: try again") from error
-
-    def sizes(self, folder: str) -> Mapping[str, tuple[int, float]]:
-        """List a folder."""
-        with explained(self.location.below(folder)):
-            try:
-                found: Mapping[str, Any] = self._files.find(self._path(folder), detail=True)
-            except FileNotFoundError:
-                return {}
-        return {
-            f"{folder}/{path.rpartition('/')[2]}": (int(facts["size"]), _modified(facts))
-            for path, facts in found.items()
-        }
-
-    def upload(self, name: str, path: Path, sha256: str, tell: Tell) -> None:
-        """Write a file as a blob, unless its hash has changed."""
-        with explained(self.location.below(name)):
-            if self.location.kind == "azure":
-                if not self._files.upload_hashed(path, self._path(name), sha256, tell):
-                    raise _edited(path)
-                return
-            content = path.read_bytes()
-            if hashlib.sha256(content).hexdigest() != sha256:
-                raise _edited(path)
-            self._files.pipe_file(self._path(name), content)
-            tell(len(content))
-
-    def block(self, name: str, start: int, end: int) -> bytes:
-        """Read a part of a blob."""
-        try:
-            with explained(self.location.below(name)):
-                content: bytes = self._files.cat_file(self._path(name), start=start, end=end)
-        except Damaged:  # it ends before that
-            return b""
-        return content
-
-    def remove(self, names: Iterable[str]) -> None:
-        """Remove blobs."""
-        for name in names:
-            with explained(self.location.below(name)):
-                try:
-                    self._files.rm_file(self._path(name))
-                except FileNotFoundError:
-                    continue
-
-    def close(self) -> None:
-        """Give up the connections."""
-        if self.location.kind == "azure":
-            self._files.close()
-
-    def _path(self, name: str) -> str:
-        return f"{self._root}/{name}"
+    return CloudObjects(location)
 
 
 class FolderObjects:
@@ -165,7 +79,7 @@ class FolderObjects:
 
     def read(self, name: str, most: int) -> tuple[bytes, str]:
         """Read a file's beginning, and the hash of all of it."""
-        with explained(self.location.below(name)), (self._root / name).open("rb") as file:
+        with explained_here(self.location.below(name)), (self._root / name).open("rb") as file:
             content = file.read(most)
             file.seek(0)
             return content, hashlib.file_digest(file, "sha256").hexdigest()
@@ -173,7 +87,7 @@ class FolderObjects:
     def replace(self, name: str, content: bytes, tag: str | None) -> None:
         """Write a file if it is still the one of this tag."""
         where = self.location.below(name)
-        with explained(where):
+        with explained_here(where):
             self._root.mkdir(parents=True, exist_ok=True)
             with (self._root / f".{name}.lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
@@ -185,7 +99,7 @@ class FolderObjects:
 
     def sizes(self, folder: str) -> Mapping[str, tuple[int, float]]:
         """List a folder."""
-        with explained(self.location.below(folder)):
+        with explained_here(self.location.below(folder)):
             found = [p for p in (self._root / folder).glob("*") if not p.name.startswith(".")]
             facts = {f"{folder}/{p.name}": p.stat() for p in found}
         return {name: (fact.st_size, fact.st_mtime) for name, fact in facts.items()}
@@ -193,27 +107,35 @@ class FolderObjects:
     def upload(self, name: str, path: Path, sha256: str, tell: Tell) -> None:
         """Copy a file, unless its hash has changed."""
         target = self._root / name
-        with explained(self.location.below(name)):
+        with explained_here(self.location.below(name)):
             target.parent.mkdir(parents=True, exist_ok=True)
-            partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
+            partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}{_PARTIAL}")
             try:
                 if _copy(path, partial, tell) != sha256:
-                    raise _edited(path)
+                    raise edited(path)
                 partial.replace(target)
             finally:
                 partial.unlink(missing_ok=True)
 
     def block(self, name: str, start: int, end: int) -> bytes:
         """Read a part of a file."""
-        with explained(self.location.below(name)), (self._root / name).open("rb") as file:
+        with explained_here(self.location.below(name)), (self._root / name).open("rb") as file:
             file.seek(start)
             return file.read(end - start)
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove files."""
         for name in names:
-            with explained(self.location.below(name)):
+            with explained_here(self.location.below(name)):
                 (self._root / name).unlink(missing_ok=True)
+
+    def sweep(self, folder: str, grace: float) -> None:
+        """Remove the parts of files; how old they are, the folder's own clock says."""
+        with explained_here(self.location.below(folder)):
+            now = max((path.stat().st_mtime for path in self._root.glob("*")), default=0.0)
+            for path in (self._root / folder).glob(f".*{_PARTIAL}"):
+                if now - path.stat().st_mtime > grace:
+                    path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Have nothing to give up."""
@@ -251,12 +173,6 @@ def _copy(source: Path, target: Path, tell: Tell) -> str:
     return digest.hexdigest()
 
 
-def _edited(path: Path) -> Changed:
+def edited(path: Path) -> Changed:
+    """Say that a file is not what was hashed any more."""
     return Changed(f"{path}: was changed while it was being pushed: push again")
-
-
-def _modified(facts: Mapping[str, Any]) -> float:
-    when = facts.get("last_modified") or facts.get("LastModified") or facts.get("mtime")
-    if not isinstance(when, datetime.datetime):
-        raise Damaged(f"{facts.get('name')}: the storage does not say when it was changed")
-    return when.timestamp()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tritext_store.errors import Damaged, NotFound, StoreError
-from tritext_store.filesystem import explained
+from tritext_store.filesystem import explained_here
 from tritext_store.home import Home
 from tritext_store.index import INDEX_NAME, MOST_INDEX_BYTES, Entry, Index, decode
 from tritext_store.local import hash_file
@@ -63,7 +63,7 @@ def pull(objects: Objects, target: Path, progress: Progress) -> Pulled:
     """
     home = Home(target)
     index = read_index(objects)
-    with explained(target), home.locked():
+    with explained_here(target), home.locked():
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return _take(objects, home, index, progress)
@@ -130,7 +130,7 @@ class _Fetch:
     def _have(self, entry: Entry, tell: Tell) -> bool:
         """Whether a file is in the staging folder, or could be taken over from the state in force."""
         path = self._staging / entry.path
-        with explained(path):
+        with explained_here(path):
             _make_folders(self._staging, path.parent)
             if path.is_file() and not path.is_symlink():
                 if hash_file(path, _quiet) == (entry.bytes, entry.sha256):
@@ -149,7 +149,7 @@ class _Fetch:
         """Fetch one file, going on with what is there of it; it has its name only when it has its hash."""
         path = self._staging / entry.path
         part = path.with_name(f".{path.name}.{entry.sha256[:12]}.part")
-        with explained(path):
+        with explained_here(path):
             found = self._fill(part, entry, tell)
             if found != entry.sha256 and not self._stop.is_set():
                 part.unlink()  # perhaps what an earlier pull has left is what is wrong

@@ -9,8 +9,9 @@ from tritext_store.errors import Damaged, StoreError, Unexpected
 from tritext_store.index import FORMER, Entry, Index, decode, encode
 
 HASHES = st.integers(0, 2**256 - 1).map(lambda number: f"{number:064x}")
+MARKS = st.just("") | st.integers(0, 2**64 - 1).map(lambda number: f"{number:016x}")
 FILES = st.lists(
-    st.builds(Entry, st.integers(1, 99).map(lambda n: f"films/{n}/model.onnx"), st.integers(0, 2**40), HASHES),
+    st.builds(Entry, st.integers(1, 99).map("films/{}/model.onnx".format), st.integers(0, 2**40), HASHES, MARKS),
     min_size=1,
     unique_by=lambda entry: entry.path,
 )
@@ -19,7 +20,7 @@ ONE = Index((Entry("films/1/model.onnx", 3, "a" * 64), Entry("films/config.pbtxt
 
 @given(FILES, st.lists(HASHES))
 def test_an_index_is_read_as_it_was_written(files: list[Entry], before: list[str]) -> None:
-    index = Index(tuple(files), (tuple(before),), "now")
+    index = Index(tuple(files), (tuple(before),), "now", (*before, f"{'c' * 64}.ab"))
     assert decode(encode(index), "here") == index
 
 
@@ -54,6 +55,9 @@ def test_an_index_that_was_cut_off_or_changed_is_refused_or_the_same(data: st.Da
         ({"bytes": True}, Damaged),
         ({"sha256": "../" * 21 + "a"}, Damaged),
         ({"sha256": "A" * 64}, Damaged),
+        ({"mark": "../../x"}, Damaged),
+        ({"mark": "a" * 17}, Damaged),
+        ({"mark": 1}, Damaged),
     ],
 )
 def test_a_forged_entry_is_refused(change: dict[str, Any], error: type[StoreError]) -> None:
@@ -64,7 +68,7 @@ def test_a_forged_entry_is_refused(change: dict[str, Any], error: type[StoreErro
 
 
 def test_another_format_asks_for_an_upgrade() -> None:
-    document = json.loads(encode(ONE)) | {"format": 2}
+    document = json.loads(encode(ONE)) | {"format": 3}
     with pytest.raises(Damaged, match="upgrade tritext"):
         decode(json.dumps(document).encode(), "here")
 

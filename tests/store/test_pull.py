@@ -2,6 +2,7 @@ import fcntl
 import os
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from tests.store.repositories import CLASSIFIER, Unseen, contents, write_repository
 from tritext_store import home, pull
 from tritext_store.errors import Damaged, LocalError, NotFound, StoreError, Unexpected, Unreachable
-from tritext_store.index import INDEX_NAME, Entry, Index, decode, encode
+from tritext_store.index import INDEX_NAME, Index, decode, encode
 from tritext_store.objects import FolderObjects, Objects, open_objects
 from tritext_store.push import push
 
@@ -82,7 +83,8 @@ def test_a_damaged_content_leaves_the_old_state(tmp_path: Path, remote: Objects,
     pull.pull(remote, target, Unseen())
     old = contents(target)
     push(write_repository(tmp_path / "first", 2), remote, Unseen())
-    blob = Path(remote.location.path) / "content" / _sha256(tmp_path / "first" / CLASSIFIER / "1" / "model.onnx")
+    sha256 = _sha256(tmp_path / "first" / CLASSIFIER / "1" / "model.onnx")
+    [blob] = (Path(remote.location.path) / "content").glob(f"{sha256}.*")
     content = blob.read_bytes()
     damaged = {"cut off": content[:-7], "changed": b"x" + content[1:], "longer": content + b"x"}
     blob.unlink()
@@ -106,7 +108,7 @@ def test_what_could_run_is_not_taken(remote: Objects, target: Path, path: str) -
     old = contents(target)
     content, tag = remote.read(INDEX_NAME, 1 << 20)
     index = decode(content, "")
-    evil = Index((*index.files, Entry(path, index.files[0].bytes, index.files[0].sha256)))
+    evil = Index((*index.files, replace(index.files[0], path=path)))
     remote.replace(INDEX_NAME, encode(evil), tag)
     with pytest.raises(Unexpected, match="no file of a model repository"):
         pull.pull(remote, target, Unseen())
@@ -139,7 +141,8 @@ def test_a_pull_that_was_stopped_goes_on(tmp_path: Path, remote: Objects, target
 
     pull.pull(Watched(remote.location), target, Unseen())
     assert contents(target) == contents(tmp_path / "first")
-    assert starts[f"content/{_sha256(target / CLASSIFIER / '1' / 'model.onnx')}"] == 20_000
+    sha256 = _sha256(target / CLASSIFIER / "1" / "model.onnx")
+    assert [start for name, start in starts.items() if sha256 in name] == [20_000]
     assert states(target) == [target.resolve().name]
 
 
@@ -162,7 +165,7 @@ def test_the_push_that_comes_in_between_is_what_is_pulled(tmp_path: Path, remote
     assert contents(target) == contents(tmp_path / "first")
 
 
-@pytest.mark.parametrize("kind", ["folder", "file", "link"])
+@pytest.mark.parametrize("kind", ["folder", "file", "link", "link to nothing"])
 def test_what_no_pull_has_made_is_not_replaced(tmp_path: Path, remote: Objects, target: Path, kind: str) -> None:
     target.parent.mkdir()
     if kind == "folder":
@@ -170,9 +173,44 @@ def test_what_no_pull_has_made_is_not_replaced(tmp_path: Path, remote: Objects, 
     elif kind == "file":
         target.write_text("mine", encoding="utf-8")
     else:
-        target.symlink_to(write_repository(tmp_path / "own"))
+        target.symlink_to(write_repository(tmp_path / "own") if kind == "link" else "/nowhere")
     with pytest.raises(LocalError, match="no pull has made"):
         pull.pull(remote, target, Unseen())
+
+
+@pytest.mark.parametrize("where", ["/", "..", "{here}/.."])
+def test_what_cannot_become_a_link_is_refused(tmp_path: Path, remote: Objects, where: str) -> None:
+    with pytest.raises(LocalError, match="cannot become a link"):
+        pull.pull(remote, Path(where.format(here=tmp_path)), Unseen())
+
+
+def test_what_is_in_the_way_on_this_disk_is_named(tmp_path: Path, remote: Objects, target: Path) -> None:
+    states = target.with_name(f".{target.name}.pulled")
+    states.parent.mkdir()
+    states.write_text("mine", encoding="utf-8")
+    with pytest.raises(LocalError, match=r"\.repository\.pulled: .*something else is in the way"):
+        pull.pull(remote, target, Unseen())
+    states.unlink()
+    (states / "lock").mkdir(parents=True)
+    with pytest.raises(LocalError, match="something else is in the way"):
+        pull.pull(remote, target, Unseen())
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "content").write_text("mine", encoding="utf-8")
+    with pytest.raises(LocalError, match=r"content: .*something else is in the way"):
+        push(tmp_path / "first", open_objects(str(tmp_path / "other")), Unseen())
+
+
+def test_what_comes_in_the_way_at_the_last_moment_is_not_replaced(remote: Objects, target: Path) -> None:
+    class Late(FolderObjects):
+        """Somebody else makes a file while the contents are fetched."""
+
+        def block(self, name: str, start: int, end: int) -> bytes:
+            target.write_text("mine", encoding="utf-8")
+            return super().block(name, start, end)
+
+    with pytest.raises(LocalError, match="something else is in the way"):
+        pull.pull(Late(remote.location), target, Unseen())
+    assert target.read_text(encoding="utf-8") == "mine"
 
 
 def test_an_empty_folder_may_be_replaced(tmp_path: Path, remote: Objects, target: Path) -> None:

@@ -1,4 +1,6 @@
 import fcntl
+import json
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -12,24 +14,74 @@ from tritext_store.index import INDEX_NAME, MOST_INDEX_BYTES, Entry, Index, deco
 from tritext_store.local import hash_file
 from tritext_store.objects import COPY_BYTES, FolderObjects, open_objects
 from tritext_store.pull import pull
-from tritext_store.push import missing, push, superfluous
+from tritext_store.push import aged, condemned, placed, push, usable
 
-A, B, C = (letter * 64 for letter in "abc")
+A, B, C, D = (letter * 64 for letter in "abcd")
 DAY = 86_400.0
 
 
 def test_a_content_is_uploaded_once_and_only_if_it_is_not_there_whole() -> None:
-    index = Index((Entry("m/1/model.onnx", 5, A), Entry("m/2/model.onnx", 5, A), Entry("m/config.pbtxt", 2, B)))
-    assert [entry.sha256 for entry in missing(index, {})] == [A, B]
-    assert [entry.sha256 for entry in missing(index, {f"content/{A}": 5, f"content/{B}": 1})] == [B]
+    found = (Entry("m/1/model.onnx", 5, A), Entry("m/2/model.onnx", 5, A), Entry("m/config.pbtxt", 2, B))
+    files, wanted = placed(found, [])
+    assert [entry.sha256 for entry in wanted] == [A, B]
+    assert files[0].stored == files[1].stored == wanted[0].stored
+    files, wanted = placed(found, [(A, 5), (f"{A}.1", 5), (f"{B}.1", 1)])
+    assert [entry.sha256 for entry in wanted] == [B]
+    assert [entry.stored for entry in files[:2]] == [A, A]
 
 
-def test_what_no_kept_state_needs_is_removed_once_it_is_older_than_any_push_under_way() -> None:
-    index = Index((Entry("m/1/model.onnx", 5, A),), ((B,),))
-    there = {f"content/{A}": 0.0, f"content/{B}": 0.0, f"content/{C}": 0.0, "content/new": 2 * DAY}
-    assert superfluous(index, there, DAY) == (f"content/{C}",)
-    assert superfluous(index, {f"content/{C}": 5.0, "content/new": DAY}, DAY) == ()
-    assert superfluous(index, {}, DAY) == ()
+def test_no_name_is_used_twice() -> None:
+    found = (Entry("m/1/model.onnx", 5, A),)
+    assert len({placed(found, [])[1][0].stored for _ in range(100)}) == 100
+
+
+def test_what_is_condemned_is_not_counted_on_and_what_is_in_force_comes_first() -> None:
+    before = Index((Entry("m/1/model.onnx", 5, B, "2"),), condemned=(f"{B}.0",))
+    there = {f"content/{name}": (5, 0.0) for name in (A, f"{B}.0", f"{B}.1", f"{B}.2")}
+    assert usable(before, there) == ((f"{B}.2", 5), (A, 5), (f"{B}.1", 5))
+
+
+def test_what_is_old_and_in_no_kept_state_is_condemned_and_stays_so_until_it_is_gone() -> None:
+    before = Index((Entry("m/1/model.onnx", 5, B),), condemned=(D, "e" * 64))
+    index = before.succeed((Entry("m/1/model.onnx", 5, A),), "")
+    there = {f"content/{name}": (5, 0.0) for name in (A, B, C)}
+    there |= {f"content/{name}": (5, 2 * DAY) for name in (D, "f" * 64)}
+    assert condemned(index, there, before) == (D, C)
+    assert condemned(index, there, None) == (C, D, "f" * 64)
+    assert set(aged(there)) == {f"content/{name}" for name in (A, B, C)}
+    assert aged({}) == aged({f"content/{C}": (5, 5.0), "content/new": (5, DAY)}, DAY) == ()
+
+
+def test_an_index_of_the_first_format_is_gone_on_with(tmp_path: Path, folder_uri: str) -> None:
+    repository, objects = write_repository(tmp_path / "here"), open_objects(folder_uri)
+    first = push(repository, objects, Unseen())
+    content, tag = objects.read(INDEX_NAME, 1 << 20)
+    document = json.loads(content)
+    for entry in document["files"]:
+        stored = Path(folder_uri) / "content" / f"{entry['sha256']}.{entry.pop('mark')}"
+        if stored.exists():
+            stored.rename(stored.with_suffix(""))
+    del document["condemned"]
+    objects.replace(INDEX_NAME, json.dumps(document | {"format": 1}).encode(), tag)
+    pull(objects, tmp_path / "there", Unseen())
+    assert contents(tmp_path / "there") == contents(repository)
+    assert not push(repository, objects, Unseen()).changed
+    second = push(write_repository(repository, 2), objects, Unseen())
+    assert second.uploaded < second.bytes
+    pull(objects, tmp_path / "there", Unseen())
+    assert contents(tmp_path / "there") == contents(repository)
+    assert first.generation != second.generation
+
+
+def test_what_uploads_that_were_killed_have_left_is_swept_when_it_is_old(tmp_path: Path, folder_uri: str) -> None:
+    repository, objects = write_repository(tmp_path / "here"), open_objects(folder_uri)
+    push(repository, objects, Unseen())
+    old, young = (Path(folder_uri) / "content" / f".{name}.partial" for name in ("old", "young"))
+    for path in (old, young):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    push(write_repository(repository, 2), objects, Unseen())
+    assert (old.exists(), young.exists()) == (False, True)
 
 
 def test_pushed_again_nothing_is_uploaded(tmp_path: Path, folder_uri: str) -> None:
@@ -57,7 +109,8 @@ def test_a_new_version_uploads_what_is_new_and_keeps_the_old_state_for_those_who
 def test_an_upload_that_is_damaged_is_mended_on_demand(tmp_path: Path, folder_uri: str) -> None:
     repository, objects = write_repository(tmp_path / "here"), open_objects(folder_uri)
     push(repository, objects, Unseen())
-    blob = Path(folder_uri) / "content" / hash_file(repository / CLASSIFIER / "1" / "model.onnx", lambda n: None)[1]
+    sha256 = hash_file(repository / CLASSIFIER / "1" / "model.onnx", lambda n: None)[1]
+    [blob] = (Path(folder_uri) / "content").glob(f"{sha256}.*")
     blob.write_bytes(b"x" * blob.stat().st_size)
     with pytest.raises(StoreError, match="push with --again"):
         pull(objects, tmp_path / "there", Unseen())
