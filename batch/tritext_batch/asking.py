@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tritext import AsyncClient, Prediction
-from tritext_batch.background import connect_background
 from tritext_batch.pacing import Patience, Window
 from tritext_batch.requests import MOST_TEXTS
 from tritext_batch.scoring import Note, Scorer
@@ -42,7 +41,6 @@ class Asked:
 @asynccontextmanager
 async def open_scorer(asked: Asked, note: Note) -> AsyncIterator[Scorer]:
     """Connect to the model for as long as blocks are scored; belongs to the running event loop."""
-    transport = connect_background(asked.url, read_key(asked.key_file), asked.ca_file)
     client = AsyncClient(
         asked.url,
         asked.model,
@@ -50,7 +48,9 @@ async def open_scorer(asked: Asked, note: Note) -> AsyncIterator[Scorer]:
         timeout=REQUEST_SECONDS,
         retries=0,  # the scorer tries again itself, for longer
         max_batch_size=MOST_TEXTS,
-        transport=transport,
+        api_key=read_key(asked.key_file),
+        ca_file=asked.ca_file,
+        background=True,  # online traffic comes first (docs/serving.md)
     )
 
     async def classify(texts: list[str]) -> Sequence[Prediction]:

@@ -1,12 +1,16 @@
 """A blob as an input or an output: `tritext_store` opens it, this module reads it in blocks and uploads it whole."""
 
+import asyncio
 import io
+import secrets
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from tritext_batch.errors import InputError, OutputError
+from tritext_batch.places import EXISTS
 from tritext_batch.stamps import Stamp, same
-from tritext_store.errors import Denied, NotFound
+from tritext_store.errors import Changed, Denied, NotFound, StoreError, Throttled, Unreachable
+from tritext_store.faults import NO_CONTAINER
 from tritext_store.filesystem import explained, open_filesystem
 
 # Read ahead so much at a time, of which so much is handed on.
@@ -47,6 +51,37 @@ class BlobPlace:
         except (NotFound, Denied):
             return False
         return True
+
+    def require_writable(self, size: int, *, overwrite: bool) -> None:
+        """Ask Azure to make the blob of a block that it does not have: it says whether we may, and cannot do it.
+
+        The right to write is all that this needs, and nothing is left, no uncommitted block either. Other clouds have
+        no such request; there it is the upload that tells.
+
+        Raises:
+            OutputError: there is one already, which must not be replaced.
+            StoreError: the identity may not write here, there is no such container, or it cannot be reached.
+        """
+        if not overwrite and self.exists():
+            raise OutputError(f"{self._uri}: {EXISTS}")
+        if not hasattr(self._files, "service_client"):
+            return
+        condition = {} if overwrite else {"if_none_match": "*"}
+        try:
+            with explained(self._uri):
+                asyncio.run_coroutine_threadsafe(self._commit_nothing(condition), self._files.loop).result()
+        except Changed as error:
+            if not overwrite:  # who may only write learns it here
+                raise OutputError(f"{self._uri}: {EXISTS}") from error
+        except StoreError as error:
+            # Anything else, InvalidBlockList as a rule, is said to those who may write.
+            if isinstance(error, Denied | Unreachable | Throttled) or NO_CONTAINER in str(error):
+                raise
+
+    async def _commit_nothing(self, condition: dict[str, str]) -> None:
+        container, _, name = self._path.partition("/")
+        async with self._files.service_client.get_blob_client(container, name) as blob:
+            await blob.commit_block_list([secrets.token_hex(16)], **condition)
 
     def publish(self, path: Path, *, overwrite: bool) -> None:
         """Upload a file in blocks, which become the blob all at once when the last one is there.

@@ -3,7 +3,8 @@
 ::
 
     BatchError                   every refusal below; the command prints it and exits 1
-    ├── JobFileError             a job file, or the arguments that stand for one, hold mistakes: named by key and line
+    ├── JobFileError             a job file, or the arguments that stand for one, hold mistakes: named by key and line;
+    │                            the command exits 2
     ├── InputError               the input cannot be read as what it should be, or has changed since the job began
     ├── OutputError              the output exists, or cannot be written
     ├── ResumeError              what an interrupted job left belongs to another job, or another process works on it

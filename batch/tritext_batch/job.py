@@ -1,7 +1,7 @@
 """One job, whoever described it: a job file or the command line. Values, and what is wrong with them."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -88,14 +88,13 @@ class Job:
 
     @property
     def settings(self) -> dict[str, str]:
-        """What the output depends on beside the input, by the names that users know."""
+        """What the output depends on beside the input and what answers, by the names that users know."""
         return {
             "input type": self.input_type,
             "output type": self.output_type,
             "column": self.column,
             "prefix": self.prefix,
             "model": self.model.name,
-            "model version": self.model.version,
             "longest row": str(self.limits.row_bytes),
         }
 
@@ -115,8 +114,14 @@ class Job:
         return self.output_uri + ".rejected.jsonl"
 
 
-def infer_type(given: str | None, uri: str, key: str) -> str:
+def infer_type(given: str | None, uri: str, key: str, kinds: Iterable[str] = KINDS) -> str:
     """Take the format that was given, or that the name's suffix tells.
+
+    Args:
+        given: What was said.
+        uri: The input or the output.
+        key: Which of the two.
+        kinds: What to offer where neither says it.
 
     Raises:
         JobFileError: neither says it.
@@ -125,7 +130,7 @@ def infer_type(given: str | None, uri: str, key: str) -> str:
     if kind is None or kind not in KINDS:
         shown = uri.partition("?")[0]  # behind it there may be a SAS, which place() refuses without showing it
         what = f"{key}_type {given!r}" if given else f"{key} {shown!r}: its suffix says no format"
-        raise JobFileError(f"{what}: give --{key}-type (in a job file {key}_type) as one of {', '.join(KINDS)}")
+        raise JobFileError(f"{what}: give --{key}-type (in a job file {key}_type) as one of {', '.join(kinds)}")
     return kind
 
 

@@ -4,14 +4,14 @@ The keys are those of hosted inference jobs: ``name``, ``input_type``, ``input_u
 ``model`` with ``source_type`` and ``source_uri``, ``environment``.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tritext_batch.errors import JobFileError
-from tritext_batch.formats import KINDS
+from tritext_batch.formats import GOES_OUT_AS, KINDS
 from tritext_batch.formats.grouping import Limits
 from tritext_batch.job import ENDPOINT, LOCAL, RAY, REPOSITORY, Environment, Job, Model, check, infer_type
 
@@ -99,12 +99,13 @@ def _job(top: Mapping[str, Any], marks: Mapping[str, str]) -> Job:
     if "version" in model:
         model["version"] = str(model["version"])
     limits = Limits(row_bytes=top["max_row_bytes"]) if "max_row_bytes" in top else Limits()
+    input_type = _type(top, "input", marks, KINDS)
     kept: dict[str, Any] = {key: top[key] for key in ("name", "column", "prefix", "mixed_versions") if key in top}
     job = Job(
         top["input_uri"],
         top["output_uri"],
-        _type(top, "input", marks),
-        _type(top, "output", marks),
+        input_type,
+        _type(top, "output", marks, GOES_OUT_AS[input_type]),
         **kept,
         model=Model(**model),
         environment=Environment(**environment),
@@ -113,9 +114,9 @@ def _job(top: Mapping[str, Any], marks: Mapping[str, str]) -> Job:
     return check(job, marks)
 
 
-def _type(top: Mapping[str, Any], end: str, marks: Mapping[str, str]) -> str:
+def _type(top: Mapping[str, Any], end: str, marks: Mapping[str, str], kinds: Iterable[str]) -> str:
     try:
-        return infer_type(top.get(f"{end}_type"), top[f"{end}_uri"], end)
+        return infer_type(top.get(f"{end}_type"), top[f"{end}_uri"], end, kinds)
     except JobFileError as error:
         raise JobFileError(f"{marks[f'{end}_uri']}{error}") from error
 
@@ -124,7 +125,7 @@ def _compose(path: Path) -> yaml.Node:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise JobFileError(f"{path}: {error.strerror}: name a job file") from error
+        raise JobFileError(f"{path}: {error.strerror}: check the name of the job file") from error
     if len(content) > MOST_BYTES:
         raise JobFileError(f"{path}: {len(content)} bytes are no job file: {MOST_BYTES} at most")
     try:

@@ -8,13 +8,14 @@ the output exactly once, wherever the job was killed: before the journal says so
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from tritext_batch.errors import ResumeError
 from tritext_batch.rows import Scored
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Progress:
         labels: How many rows have each label.
         rejections: How many were rejected.
         truncated: How many texts were longer than the model reads.
-        versions: The model's versions that answered.
+        models: The model's versions that answered, each with the manifests that it had ("" for none known).
         complete: Whether the whole input is dealt with.
     """
 
@@ -70,7 +71,7 @@ class Progress:
     labels: dict[str, int] = field(default_factory=dict)
     rejections: int = 0
     truncated: int = 0
-    versions: tuple[str, ...] = ()
+    models: dict[str, tuple[str, ...]] = field(default_factory=dict)
     complete: bool = False
 
     @property
@@ -78,11 +79,24 @@ class Progress:
         """How many rows are dealt with."""
         return sum(self.labels.values()) + self.rejections
 
-    def after(self, scored: Scored) -> "Progress":
-        """Count a block's share."""
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The model's versions that answered."""
+        return tuple(self.models)
+
+    def after(self, scored: Scored, manifests: Mapping[str, str] | None = None) -> "Progress":
+        """Count a block's share.
+
+        Args:
+            scored: The block's.
+            manifests: Of the versions that answered it, where they are known.
+        """
         labels = dict(self.labels)
         for label, count in scored.labels.items():
             labels[label] = labels.get(label, 0) + count
+        models = dict(self.models)
+        for version in scored.versions:
+            models[version] = tuple(dict.fromkeys((*models.get(version, ()), (manifests or {}).get(version, ""))))
         return Progress(
             number=scored.number,
             position=scored.position,
@@ -91,7 +105,7 @@ class Progress:
             labels=labels,
             rejections=self.rejections + scored.rejections,
             truncated=self.truncated + scored.truncated,
-            versions=tuple(dict.fromkeys((*self.versions, *scored.versions))),
+            models=models,
         )
 
 
@@ -117,8 +131,9 @@ def read_journal(text: str, name: str) -> tuple[Identity, Progress]:
     found: dict[str, Any] = json.loads(content)
     if found["format"] != FORMAT:
         raise ResumeError(f"{name}: of another version of tritext: finish the job with that, or --overwrite")
-    progress = found["progress"] | {"versions": tuple(found["progress"]["versions"])}
-    return Identity(**found["job"]), Progress(**progress)
+    progress = Progress(**found["progress"])
+    models = {version: tuple(manifests) for version, manifests in progress.models.items()}
+    return Identity(**found["job"]), dataclasses.replace(progress, models=models)
 
 
 def _digest(content: str) -> str:

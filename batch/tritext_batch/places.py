@@ -1,7 +1,9 @@
 """Where inputs lie and outputs go: a file of this machine or a blob. Opens, identifies, publishes; reads no rows."""
 
+import errno
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -9,6 +11,10 @@ from tritext_batch.errors import InputError, OutputError
 from tritext_batch.stamps import Stamp, same
 from tritext_batch.workspace import sync_folder, written
 from tritext_store.location import parse_location
+
+EXISTS = "exists: name another output, or replace it with --overwrite"
+# What file systems without hard links answer.
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 class Place(Protocol):
@@ -22,6 +28,13 @@ class Place(Protocol):
 
     def exists(self) -> bool:
         """Whether something is there."""
+
+    def require_writable(self, size: int, *, overwrite: bool) -> None:
+        """Find out before any work whether so many bytes can be put there, without putting anything there.
+
+        Raises:
+            OutputError, StoreError: they cannot, or there is something already that must not be replaced.
+        """
 
     def publish(self, path: Path, *, overwrite: bool) -> None:
         """Put a finished local file there, whole or not at all; the file may be gone afterwards.
@@ -52,6 +65,42 @@ def place(uri: str) -> Place:
     from tritext_batch.blobs import BlobPlace
 
     return BlobPlace(uri)
+
+
+def require_room(folder: Path, size: int) -> None:
+    """Find out whether a folder can take so many bytes, and leave nothing in it.
+
+    Raises:
+        OutputError: it cannot.
+    """
+    with written(folder, "make that folder, let this user write in it, or name another"):
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"?")
+        free = shutil.disk_usage(folder).free
+    if free < size:
+        raise OutputError(
+            f"{folder}: {free / 1e6:,.0f} MB are free, and about {size / 1e6:,.0f} MB will be written: "
+            "free some space, or name another place"
+        )
+
+
+def move(source: Path, target: Path, *, overwrite: bool) -> None:
+    """Rename a file within its file system.
+
+    Raises:
+        FileExistsError: there is one already, and it must not be replaced, not even if it came this moment.
+    """
+    if not overwrite:
+        try:
+            os.link(source, target)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            target.touch(exist_ok=False)  # holds the name, where a file cannot have two
+        else:
+            source.unlink()
+            return
+    source.replace(target)
 
 
 class LocalPlace:
@@ -89,20 +138,36 @@ class LocalPlace:
         """Whether something is there."""
         return self._path.exists()
 
+    def require_writable(self, size: int, *, overwrite: bool) -> None:
+        """Make a file without a name in the folder, which the system takes away again, and look at the room there.
+
+        Raises:
+            OutputError: the folder is not there, is full, or may not be written; or what is here is no regular file.
+        """
+        if self.exists() and not self._path.is_file():
+            raise OutputError(f"{self._path}: is no regular file, so it cannot be replaced: name another output")
+        if self.exists() and not overwrite:
+            raise OutputError(f"{self._path}: {EXISTS}")
+        require_room(self._path.parent, size)
+
     def publish(self, path: Path, *, overwrite: bool) -> None:
-        """Rename the file to here; from another file system it is copied beside first.
+        """Move the file to here; from another file system it is copied beside first.
 
         Raises:
             OutputError: it cannot be put here, or something is here that must not be replaced.
         """
-        if self.exists() and not overwrite:
-            if self._holds(path):  # an earlier run was killed behind this
-                return
-            raise OutputError(f"{self._path}: exists: replace it with --overwrite, and nothing is scored again")
         with written(self._path):
-            if path.stat().st_dev != self._path.parent.stat().st_dev:
-                path = self._copied(path)
-            path.replace(self._path)
+            source = self._copied(path) if path.stat().st_dev != self._path.parent.stat().st_dev else path
+            try:
+                move(source, self._path, overwrite=overwrite)
+            except FileExistsError as error:
+                if source != path:
+                    source.unlink()
+                if self._holds(path):  # an earlier run was killed behind this
+                    return
+                raise OutputError(
+                    f"{self._path}: exists: replace it with --overwrite, and nothing is scored again"
+                ) from error
             sync_folder(self._path.parent)
 
     def remove(self) -> None:

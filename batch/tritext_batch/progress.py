@@ -1,11 +1,20 @@
 """What a job shows while it runs: on a terminal a bar with rate and time left, elsewhere only what it waits for."""
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
+
+
+class _Rows(ProgressColumn):
+    """Rows of this run and of those before; nothing while there are none."""
+
+    def render(self, task: Task) -> Text:
+        rows = task.fields["all_rows"]
+        return Text(f"{rows:,} rows" if rows else "")
 
 
 class _Rate(ProgressColumn):
@@ -26,7 +35,7 @@ class Watch:
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             TaskProgressColumn(),
-            TextColumn("{task.fields[all_rows]:,} rows"),
+            _Rows(),
             _Rate(),
             TimeRemainingColumn(),
             console=console,
@@ -34,6 +43,11 @@ class Watch:
             disable=not console.is_terminal,
         )
         self._task = self._bar.add_task("scoring", total=None, rows=0, all_rows=0)
+
+    def stage(self, what: str, total: int) -> Callable[[int], None]:
+        """Begin something of so many bytes that comes before scoring; give what to call with each few of them."""
+        self._bar.reset(self._task, total=total, completed=0, description=what, rows=0, all_rows=0)
+        return lambda size: self._bar.advance(self._task, size)
 
     def begin(self, total: int, completed: int, rows: int) -> None:
         """Start the clock, with what earlier runs have done."""

@@ -5,20 +5,24 @@ input ──► reader ──► engine (blocks scored, in order) ──► work
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import BinaryIO
 
 from tritext_batch.asking import Asked
 from tritext_batch.embedded import serve
 from tritext_batch.engines.local import score_here
-from tritext_batch.errors import InputError, ModelError, OutputError
+from tritext_batch.errors import InputError
 from tritext_batch.formats import PARQUET, Encoder, Reader, open_encoder, open_reader
 from tritext_batch.job import RAY, REPOSITORY, Job
 from tritext_batch.journal import Identity, Progress
-from tritext_batch.places import Place, place
+from tritext_batch.places import Place, place, require_room
 from tritext_batch.progress import Watch
+from tritext_batch.repositories import bring
 from tritext_batch.rows import Scored
+from tritext_batch.served import check_model, manifest_of
 from tritext_batch.settings import prepare_ray
 from tritext_batch.stamps import Stamp
 from tritext_batch.summary import Summary, summarise
@@ -51,10 +55,10 @@ def carry_out(job: Job, watch: Watch, *, overwrite: bool = False) -> Summary:
     Raises:
         BatchError: it stopped; the same job goes on where it did.
     """
-    target = place(job.output_uri)
-    _refuse_existing(job, target, overwrite=overwrite)
-    source = place(job.input_uri)
+    began = datetime.now(UTC)
+    target, source = place(job.output_uri), place(job.input_uri)
     stamp = source.stamp()
+    _refuse_unwritable(job, target, stamp.size, overwrite=overwrite)
     with source.open() as file:
         opened = _open(job, source, stamp, file)
         identity = Identity(job.input_uri, stamp.size, stamp.mark, job.settings)
@@ -62,18 +66,22 @@ def carry_out(job: Job, watch: Watch, *, overwrite: bool = False) -> Summary:
             before = space.progress.rows
             seconds = 0.0 if space.progress.complete else _score(job, opened, space, watch)
             _publish(job, space, target, overwrite=overwrite)
-            summary = summarise(job, before, space.progress, seconds)
+            summary = summarise(job, before, space.progress, seconds, (began, datetime.now(UTC)))
             space.discard()
     return summary
 
 
-def _refuse_existing(job: Job, target: Place, *, overwrite: bool) -> None:
-    """Refuse what would be replaced, unless this job's last run had come so far that it put it there itself."""
-    if overwrite or (job.work / "journal").is_file():
-        return
-    for uri, each in ((job.output_uri, target), (job.rejected_uri, place(job.rejected_uri))):
-        if each.exists():
-            raise OutputError(f"{uri}: exists: name another output, or replace it with --overwrite")
+def _refuse_unwritable(job: Job, target: Place, size: int, *, overwrite: bool) -> None:
+    """Refuse before any work what could not be written in the end.
+
+    What is there already does not matter where the journal of an earlier run is: that run may have put it there.
+    """
+    again = overwrite or (job.work / "journal").is_file()
+    rows = job.work / "rows"
+    left = max(0, size - (rows.stat().st_size if rows.is_file() else 0))  # the output is hardly smaller than the input
+    target.require_writable(left, overwrite=again)
+    place(job.rejected_uri).require_writable(0, overwrite=again)
+    require_room(next(path for path in (job.work, *job.work.absolute().parents) if path.is_dir()), left)
 
 
 def _open(job: Job, source: Place, stamp: Stamp, file: BinaryIO) -> Opened:
@@ -87,11 +95,12 @@ def _score(job: Job, opened: Opened, space: Workspace, watch: Watch) -> float:
     number, before = space.progress.number, space.progress.rows
 
     def deliver(scored: Scored) -> None:
-        check_versions(job, space.progress, scored)
-        space.append(scored)
+        space.append(scored, _checked(job, space.progress, repository, scored.versions))
         watch.advance(scored.position, space.progress.rows - before, space.progress.rows)
 
-    with _asked(job) as asked:
+    repository = bring(job.model.source_uri, job.work, watch) if job.model.source_type == REPOSITORY else None
+    _checked(job, space.progress, repository, [job.model.version] if job.model.version else space.progress.versions)
+    with _asked(job, repository) as asked:
         began = time.monotonic()
         watch.begin(opened.total, position, before)
         try:
@@ -121,27 +130,19 @@ def _engine(job: Job, opened: Opened, asked: Asked) -> Engine:
     return on_ray if job.environment.engine == RAY else here
 
 
-def check_versions(job: Job, progress: Progress, scored: Scored) -> None:
-    """Refuse answers of another version of the model than those before.
-
-    Raises:
-        ModelError: naming both versions.
-    """
-    versions = dict.fromkeys((*progress.versions, *scored.versions))
-    if len(versions) > 1 and not job.mixed_versions:
-        first, *others = versions
-        raise ModelError(
-            f"version {first} of {job.model.name} began this output, and {', '.join(others)} answers now: ask the "
-            "old one with --model-version, or let both stand in it with --mixed-versions"
-        )
+def _checked(job: Job, progress: Progress, repository: Path | None, versions: Iterable[str]) -> dict[str, str]:
+    """Give the manifests of versions that answer, or will, unless they are of another model than has answered."""
+    manifests = {version: manifest_of(repository, job.model.name, version) for version in versions}
+    if not job.mixed_versions:
+        check_model(job.model.name, progress.models, manifests, job.work)
+    return manifests
 
 
 @contextlib.contextmanager
-def _asked(job: Job) -> Iterator[Asked]:
+def _asked(job: Job, repository: Path | None) -> Iterator[Asked]:
     model, environment = job.model, job.environment
     with contextlib.ExitStack() as stack:
-        embedded = model.source_type == REPOSITORY
-        url = stack.enter_context(serve(model.source_uri)) if embedded else model.source_uri
+        url = model.source_uri if repository is None else stack.enter_context(serve(str(repository)))
         yield Asked(
             url,
             model.name,

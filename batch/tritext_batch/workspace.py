@@ -6,7 +6,7 @@
     OUTPUT.partial/lock        held by the process that works on the job
 
 A process may be killed anywhere. The journal is never ahead of the files, so who goes on from it loses and doubles
-nothing.
+nothing; nor does it after a loss of power, which may bring an older journal back.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +23,7 @@ from typing import BinaryIO, Self
 from tritext_batch.errors import OutputError, ResumeError
 from tritext_batch.journal import Identity, Progress, read_journal, write_journal
 from tritext_batch.rows import Scored
+from tritext_store.objects import write_whole
 
 # So much work at most is done again after a kill.
 COMMIT_SECONDS = 0.5
@@ -73,13 +74,18 @@ class Workspace:
         """The rejected rows."""
         return self.folder / "rejected"
 
-    def append(self, scored: Scored) -> None:
-        """Add a block; it is in the journal half a second later at most, if blocks go on coming."""
+    def append(self, scored: Scored, manifests: Mapping[str, str] | None = None) -> None:
+        """Add a block; it is in the journal half a second later at most, if blocks go on coming.
+
+        Args:
+            scored: The block's share.
+            manifests: Of the model's versions that answered it, where they are known.
+        """
         rows, rejected = self._files
         with written(self.folder):
             rows.write(scored.output)
             rejected.write(scored.rejected)
-        self.progress = self.progress.after(scored)
+        self.progress = self.progress.after(scored, manifests)
         if time.monotonic() - self._committed >= COMMIT_SECONDS:
             self.commit()
 
@@ -90,7 +96,7 @@ class Workspace:
         with written(self.folder):
             for file in self._files:
                 _flush(file)
-            replace(self.folder / "journal", write_journal(self._identity, self.progress).encode())
+            write_whole(self.folder / "journal", write_journal(self._identity, self.progress).encode())
         self._committed = time.monotonic()
 
     def convert(self, write: Callable[[BinaryIO, BinaryIO], None]) -> Path:
@@ -134,7 +140,7 @@ class Workspace:
                 return None
             raise
         if differences := identity.differences(self._identity):
-            if overwrite:
+            if overwrite or not progress.number:  # of a job that came to no row nothing is lost
                 return None
             raise ResumeError(
                 f"{self.folder} holds an unfinished job, which is not this one: {'; '.join(differences)}: "
@@ -171,16 +177,6 @@ def written(path: Path, remedy: str = "mend that, and the same command goes on")
         yield
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror or error}: {remedy}") from error
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Put a file in place whole, or leave the old one."""
-    temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("wb") as file:
-        file.write(content)
-        _flush(file)
-    temporary.replace(path)
-    sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -29,6 +29,7 @@ class BaseClient(ABC, Generic[T]):
         concurrency: int = 4,
         api_key: str | None = None,
         ca_file: str | os.PathLike[str] | None = None,
+        background: bool = False,
         transport: T | None = None,
     ) -> None:
         """Check the arguments; nothing is sent yet.
@@ -45,15 +46,15 @@ class BaseClient(ABC, Generic[T]):
             concurrency: The most chunks of one call in flight.
             api_key: Sent as ``Authorization: Bearer …``. Default: ``TRITEXT_API_KEY``.
             ca_file: PEM file of the certificates to trust, instead of the system's.
+            background: Whether the server answers others first, whose requests do not say this (docs/serving.md).
             transport: Another way to reach the server; for tests.
 
         Raises:
             ConfigurationError: an argument or a variable cannot be used.
         """
         where, chosen = endpoint(url, api_key, ca_file), "" if version is None else str(version)
-        self._settings = Settings(where, model_name(model), chosen, timeout, retries, max_batch_size, concurrency)
-        self._conversation = Conversation(self._settings)
-        self._closed = False
+        told = Settings(where, model_name(model), chosen, timeout, retries, max_batch_size, concurrency, background)
+        self._settings, self._conversation, self._closed = told, Conversation(told), False
         self._start(transport)
 
     @abstractmethod

@@ -160,11 +160,11 @@ class Conversation:
         self, items: tuple[Item, ...], outputs: tuple[str, ...], version: str, deadline: float, class_count: int = 0
     ) -> Flow[Answer]:
         texts, pairs = split_items(items)
-        attempt = 0
+        told, attempt = self._settings, 0
         while True:
             remaining = self._remaining(deadline)
             try:
-                call = Call(self._settings.model, version, texts, outputs, remaining, class_count, pairs)
+                call = Call(told.model, version, texts, outputs, remaining, class_count, pairs, told.background)
                 answer: Answer = yield Send(call)
             except TritextError as error:
                 chance = self._chance()

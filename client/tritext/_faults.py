@@ -34,6 +34,8 @@ _GRPC_NAME_OF_HTTP = {
     504: "DEADLINE_EXCEEDED",
 }
 _BATCH_LIMIT = re.compile(r"batch-size must be <= (\d+)")
+# Our own front says what to do about a full queue; Triton does not.
+_HAS_REMEDY = re.compile(r"Exceeds maximum queue size: \w")
 # Status, words, error; first match wins. A status is part of it because words under INVALID_ARGUMENT may quote a text.
 _BY_WORDS: tuple[tuple[str, re.Pattern[str], type[TritextError]], ...] = (
     ("UNAVAILABLE", re.compile(r"Exceeds maximum queue size"), QueueFull),
@@ -94,4 +96,5 @@ def _kind(name: str, words: str) -> type[TritextError]:
 
 
 def _message(kind: type[TritextError], where: str, words: str) -> str:
-    return f"{where}: {words.rstrip('.')}: {kind.advice}"
+    advice = "" if _HAS_REMEDY.search(words) else f": {kind.advice}"
+    return f"{where}: {words.rstrip('.')}{advice}"

@@ -75,6 +75,7 @@ class Settings:
         retries: How many times a request is sent again after the first one.
         max_batch_size: The most texts in one request.
         concurrency: The most requests of one call in flight.
+        background: Whether every request lets those of others pass.
     """
 
     endpoint: Endpoint
@@ -84,6 +85,7 @@ class Settings:
     retries: int = 3
     max_batch_size: int = 32
     concurrency: int = 4
+    background: bool = False
 
     def __post_init__(self) -> None:
         if not _MODEL_NAME.fullmatch(self.model):

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import psutil
 
-from tests.batch.command import COMMAND
 from tests.batch.stand_in import stand_in
 from tests.conftest import ROOT
 from tritext_serve.ports import steady_ports
 
+COMMAND = (sys.executable, "-m", "tritext", "score")
 RAY = Path(sys.executable).with_name("ray")
 # Seconds of a request: as 32 sentences take on a core of a busy machine.
 LATENCY = 0.2

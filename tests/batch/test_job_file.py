@@ -113,5 +113,5 @@ def test_workers_and_a_repository_do_not_go_together(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(JobFileError, match="No such file or directory: name a job file"):
+    with pytest.raises(JobFileError, match="No such file or directory: check the name of the job file"):
         read_job_file(tmp_path / "none.yml")

@@ -12,7 +12,7 @@ IDENTITY = Identity("in.txt", 10, "e1", {"column": "text", "model": "sentiment"}
 COUNTS = st.integers(0, 10**12)
 PROGRESS = st.builds(
     Progress, COUNTS, COUNTS, COUNTS, COUNTS, st.dictionaries(st.text(), COUNTS), COUNTS, COUNTS,
-    st.lists(st.text()).map(tuple), st.booleans(),
+    st.dictionaries(st.text(), st.lists(st.text()).map(tuple)), st.booleans(),
 )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,7 +11,6 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from tests.batch.command import VERBS
 from tests.batch.stand_in import label_of, stand_in
 from tritext._cli.main import main
 from tritext_batch.errors import InputError, ModelError, OutputError, ResumeError
@@ -156,12 +156,21 @@ def test_killed_behind_the_outputs_arrival_it_finds_its_own_work(
 
 def test_an_input_that_changed_is_not_gone_on_with(tmp_path: Path, stand_in_url: str) -> None:
     lines(tmp_path)
-    with pytest.raises(ModelError):
-        run(job_for(tmp_path, "grpc://127.0.0.1:1"))
+    with Breaking(Console(stderr=True)) as watch, pytest.raises(InputError, match="broken off"):
+        carry_out(job_for(tmp_path, stand_in_url), watch)
     texts = lines(tmp_path, 10)
     with pytest.raises(ResumeError, match=r"in.txt has changed since \(.*--overwrite to throw it away"):
         run(job_for(tmp_path, stand_in_url))
     run(job_for(tmp_path, stand_in_url), overwrite=True)
+    assert [row[0] for row in labelled(tmp_path)] == texts
+
+
+def test_a_job_that_came_to_no_row_is_in_nobodys_way(tmp_path: Path, stand_in_url: str) -> None:
+    lines(tmp_path)
+    with pytest.raises(ModelError):
+        run(job_for(tmp_path, "grpc://127.0.0.1:1", prefix="mistyped_"))
+    texts = lines(tmp_path, 10)
+    run(job_for(tmp_path, stand_in_url))
     assert [row[0] for row in labelled(tmp_path)] == texts
 
 
@@ -198,11 +207,47 @@ def test_a_summary_that_cannot_be_written_is_told_and_the_output_is_there(
 ) -> None:
     lines(tmp_path)
     words = ["score", f"file://{tmp_path}/in.txt", str(tmp_path / "out.tsv"), "--url", stand_in_url]
-    assert main([*words, "--summary", str(tmp_path / "none" / "summary.json")], verbs=VERBS) == 1
+    assert main([*words, "--summary", str(tmp_path / "none" / "summary.json")]) == 1
     told = capsys.readouterr()
     assert told.err.endswith("No such file or directory: the summary is not there, the output is\n")
     assert told.out.startswith("rows      300 in ")
     assert len(labelled(tmp_path)) == 300
+
+
+def test_what_came_of_it_is_written_as_json(tmp_path: Path, stand_in_url: str) -> None:
+    lines(tmp_path)
+    words = ["score", str(tmp_path / "in.txt"), str(tmp_path / "out.tsv"), "--url", stand_in_url]
+    assert main([*words, "--summary", str(tmp_path / "summary.json")]) == 0
+    found = json.loads((tmp_path / "summary.json").read_text())
+    assert (found["rows"], found["rejected"], found["rejected_rows"]) == (300, 0, None)
+    assert (found["model"], found["model_source"], found["model_versions"]) == ("sentiment", stand_in_url, ["1"])
+    began, ended = (datetime.fromisoformat(found[name]) for name in ("started", "finished"))
+    assert began.utcoffset() == ended.utcoffset() == timedelta(0)
+    assert began <= ended
+
+
+def test_where_there_is_no_row_no_model_is_said_to_have_answered(
+    tmp_path: Path, stand_in_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in.txt").write_text("")
+    assert main(["score", str(tmp_path / "in.txt"), str(tmp_path / "out.tsv"), "--url", stand_in_url]) == 0
+    assert "model     sentiment, which had no row to answer\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("", "tritext score: INPUT and OUTPUT are missing"),
+        ("in.jsonl out.xyz", "give --output-type (in a job file output_type) as one of jsonl\n"),
+        ("in.xyz out.csv", "give --input-type (in a job file input_type) as one of text, jsonl, csv, tsv, parquet\n"),
+        ("--job none.yml", "tritext score: none.yml: No such file or directory: check the name of the job file\n"),
+    ],
+)
+def test_wrong_words_have_an_exit_code_of_their_own(
+    words: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["score", *words.split()]) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_what_is_not_there_is_named(tmp_path: Path, stand_in_url: str) -> None:

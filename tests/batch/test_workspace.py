@@ -57,7 +57,7 @@ def test_killed_anywhere_every_row_is_there_once(runs: list[tuple[int, bool, byt
                 with (folder / name).open("ab") as file:
                     file.write(behind)
             if half:
-                (folder / ".journal.new").write_bytes(b'{"format": 1, "jo')
+                (folder / ".journal.partial").write_bytes(b'{"format": 1, "jo')
         work(folder, ROWS, commit=True)
     expected = [block(number) for number in range(1, ROWS + 1)]
     assert (folder / "rows").read_bytes() == HEADER + b"".join(each.output for each in expected)

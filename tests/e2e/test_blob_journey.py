@@ -25,7 +25,7 @@ from tritext import Client
 from tritext_export.labelled import read_examples
 from tritext_serve.server import Server
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]
 SENTENCES, KILLS = 10_000, 5
 # Of the scored rows, which are more than twice as many: who is killed before that has not finished.
 MOST_BYTES = 800_000
@@ -57,7 +57,7 @@ def tritext(proxy: AuthorisingProxy, principal: str, folder: Path, *words: str) 
     """Run a verb as a principal does; give what it says."""
     done = subprocess.run(
         [*COMMAND, *words],
-        env=identity(proxy, principal), cwd=folder, capture_output=True, text=True, timeout=280, check=False,
+        env=identity(proxy, principal), cwd=folder, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout

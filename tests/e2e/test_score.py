@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.batch.command import COMMAND
 from tests.batch.stand_in import label_of, stand_in
 from tests.conftest import ROOT
 from tritext import Client
@@ -21,6 +21,7 @@ from tritext_serve.ports import steady_ports
 from tritext_serve.server import Server
 
 pytestmark = pytest.mark.e2e
+COMMAND = (sys.executable, "-m", "tritext", "score")
 ROWS = 8000
 
 

@@ -6,20 +6,24 @@ A real Azurite over TLS behind a proxy that checks whose token it is and what th
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
 
-from tests.authorising_proxy import AuthorisingProxy, Faults, authorising_proxy
+from tests.authorising_proxy import AuthorisingProxy, Faults, Request, authorising_proxy
 from tests.azurite import azurite
-from tests.batch.command import COMMAND
 from tests.batch.stand_in import label_of, stand_in
 from tests.conftest import ROOT
 from tests.token_issuer import token_issuer
+from tritext_batch.blobs import BlobPlace
+from tritext_batch.errors import OutputError
 from tritext_export.labelled import read_examples
 
 pytestmark = pytest.mark.e2e
+COMMAND = (sys.executable, "-m", "tritext", "score")
 SENTENCES = 10_000
 PRINCIPAL = "scorer"
 
@@ -73,6 +77,12 @@ def get(proxy: AuthorisingProxy, name: str) -> bytes:
     return bytes(proxy.behind.container("reviews").download_blob(name).readall())
 
 
+def behind_the_question() -> Callable[[Request], bool]:
+    """Strike what is written, but not the two requests that only ask whether it may be."""
+    writes = count()
+    return lambda request: request.action == "write" and next(writes) >= 2
+
+
 def test_from_blob_to_blob(proxy: AuthorisingProxy, tmp_path: Path, corpus: Path, stand_in_url: str) -> None:
     texts = [example.text for example in read_examples(corpus)[:SENTENCES]]
     lines = [json.dumps({"n": n, "text": text}) for n, text in enumerate(texts)]
@@ -93,18 +103,50 @@ def test_from_blob_to_blob(proxy: AuthorisingProxy, tmp_path: Path, corpus: Path
     assert set(named[1:]) == {"out/all.jsonl"}
 
 
-def test_writing_elsewhere_is_refused_and_nothing_is_lost(
+def test_writing_elsewhere_is_refused_before_anything_is_done(proxy: AuthorisingProxy, tmp_path: Path) -> None:
+    put(proxy, "in/few.txt", b"a\nbb\n")
+    words = ("az://reviews/in/few.txt", "az://reviews/elsewhere/few.tsv", "--repository", "none-to-serve")
+    for more in ((), ("--overwrite",)):
+        _, error = run(proxy, tmp_path, *words, *more, code=1)
+        assert "az://reviews/elsewhere/few.tsv: access denied" in error
+        assert "Storage Blob Data Contributor" in error
+    assert list(tmp_path.iterdir()) == []
+    _, error = run(proxy, tmp_path, words[0], "az://nowhere/out/few.tsv", *words[2:], code=1)
+    assert "az://nowhere/out/few.tsv: access denied" in error
+    proxy.grant(PRINCIPAL, "write", "nowhere")
+    _, error = run(proxy, tmp_path, words[0], "az://nowhere/out/few.tsv", *words[2:], code=1)
+    assert "az://nowhere/out/few.tsv: there is no such container" in error
+
+
+def test_asking_whether_one_may_write_leaves_nothing(proxy: AuthorisingProxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    rights = {"AZURE_STORAGE_SAS_TOKEN": proxy.behind.shared_access("reviews", "w"), "TRITEXT_SAS_FILE": ""}
+    for name, value in (proxy.behind.environment() | rights).items():
+        monkeypatch.setenv(name, value)
+    container = proxy.behind.container("reviews")
+    asked = BlobPlace(f"{proxy.behind.url}/reviews/asked/few.tsv")
+    asked.require_writable(1, overwrite=False)
+    asked.require_writable(1, overwrite=True)
+    assert list(container.list_blobs("asked/", include=["uncommittedblobs"])) == []
+    put(proxy, "asked/few.tsv", b"mine")
+    asked.require_writable(1, overwrite=True)
+    with pytest.raises(OutputError, match=r"asked/few.tsv: exists: name another output"):
+        asked.require_writable(1, overwrite=False)
+    assert get(proxy, "asked/few.tsv") == b"mine"
+    assert container.get_blob_client("asked/few.tsv").get_block_list("all") == ([], [])
+
+
+def test_a_right_that_goes_during_the_job_costs_no_row(
     proxy: AuthorisingProxy, tmp_path: Path, stand_in_url: str
 ) -> None:
     put(proxy, "in/few.txt", b"a\nbb\n")
-    words = ("az://reviews/in/few.txt", "az://reviews/elsewhere/few.tsv", "--url", stand_in_url, "--work", "work")
+    words = ("az://reviews/in/few.txt", "az://reviews/out/late.tsv", "--url", stand_in_url, "--work", "work")
+    proxy.faults = Faults(status=403, only=behind_the_question())
     _, error = run(proxy, tmp_path, *words, code=1)
-    assert "az://reviews/elsewhere/few.tsv: access denied" in error
-    assert "Storage Blob Data Contributor" in error
-    assert not proxy.behind.container("reviews").get_blob_client("elsewhere/few.tsv").exists()
-    out, _ = run(proxy, tmp_path, words[0], "az://reviews/out/few.tsv", *words[2:])
+    assert "az://reviews/out/late.tsv: access denied" in error
+    proxy.faults = Faults()
+    out, _ = run(proxy, tmp_path, words[0], "az://reviews/out/other.tsv", *words[2:])
     assert out.startswith("rows      2, of which 0 in this run")
-    assert get(proxy, "out/few.tsv").count(b"\n") == 3
+    assert get(proxy, "out/other.tsv").count(b"\n") == 3
 
 
 def test_an_upload_whose_answer_was_lost_is_found_again(
@@ -112,9 +154,11 @@ def test_an_upload_whose_answer_was_lost_is_found_again(
 ) -> None:
     put(proxy, "in/few.txt", b"a\nbb\n")
     words = ("az://reviews/in/few.txt", "az://reviews/both/few.tsv", "--url", stand_in_url, "--work", "work")
-    run(proxy, tmp_path, *words, code=1)
-    put(proxy, "both/few.tsv", (tmp_path / "work" / "rows").read_bytes())
     proxy.grant(PRINCIPAL, "read list write", "reviews", "both/")
+    proxy.faults = Faults(outage=True, only=behind_the_question())
+    run(proxy, tmp_path, *words, code=1)
+    proxy.faults = Faults()
+    put(proxy, "both/few.tsv", (tmp_path / "work" / "rows").read_bytes())
     out, _ = run(proxy, tmp_path, *words)
     assert out.startswith("rows      2, of which 0 in this run")
 
@@ -127,13 +171,16 @@ def test_reading_elsewhere_is_refused(proxy: AuthorisingProxy, tmp_path: Path, s
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_output_that_exists_is_kept(proxy: AuthorisingProxy, tmp_path: Path, stand_in_url: str) -> None:
+def test_an_output_that_exists_is_kept_and_known_to_those_who_may_not_read_it(
+    proxy: AuthorisingProxy, tmp_path: Path
+) -> None:
     put(proxy, "in/few.txt", b"a\nbb\n")
     put(proxy, "out/mine.tsv", b"mine")
-    words = ("az://reviews/in/few.txt", "az://reviews/out/mine.tsv", "--url", stand_in_url)
+    words = ("az://reviews/in/few.txt", "az://reviews/out/mine.tsv", "--repository", "none-to-serve")
     _, error = run(proxy, tmp_path, *words, code=1)
-    assert "az://reviews/out/mine.tsv: exists: replace it with --overwrite" in error
+    assert "az://reviews/out/mine.tsv: exists: name another output, or replace it with --overwrite" in error
     assert get(proxy, "out/mine.tsv") == b"mine"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_network_goes_and_comes_back(proxy: AuthorisingProxy, tmp_path: Path, stand_in_url: str) -> None:

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.batch.command import COMMAND
-from tests.batch.ray_cluster import Cluster, ray_cluster, score, write_rows
+from tests.batch.ray_cluster import COMMAND, Cluster, ray_cluster, score, write_rows
 from tests.batch.stand_in import stand_in
 from tests.conftest import ROOT
 from tritext_serve.ports import steady_ports

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tritext_batch.errors import JobFileError
-from tritext_batch.formats import KINDS
+from tritext_batch.formats import GOES_OUT_AS, KINDS
 from tritext_batch.formats.grouping import Limits
 from tritext_batch.job import ENDPOINT, LOCAL, RAY, REPOSITORY, Environment, Job, Model, check, infer_type
 from tritext_batch.job_file import read_job_file
@@ -16,10 +16,11 @@ EPILOG = """\
 formats: by suffix, or --input-type and --output-type. Text (a line a text) goes out as .tsv, .csv or .jsonl; CSV and
 TSV too; JSONL and Parquet as they are. A bad row goes to OUTPUT.rejected.jsonl with its number and the reason.
 places: paths, and az:// s3:// gs:// file:// or https://ACCOUNT.blob.core.windows.net/… with the extra [blob].
-model: a server that runs (--url, or TRITEXT_URL), or a repository that the job serves itself while it runs.
-The key comes from --key FILE or TRITEXT_API_KEY.
+model: a server that runs (--url, or TRITEXT_URL), or a repository that the job serves itself while it runs: a folder,
+or where `tritext repository push` has put one. The key comes from --key FILE or TRITEXT_API_KEY.
 
 After a kill, an outage or Ctrl-C the same command goes on where it stopped: what is done lies in OUTPUT.partial.
+Exit codes: 0 done, 1 refused or stopped, 2 wrong words or a wrong job file, 130 Ctrl-C or SIGTERM.
 
 examples:
   tritext score reviews.txt labelled.tsv
@@ -45,7 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def _configure_data(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--column", metavar="NAME", help="column, or key, of the text (default: text)")
-    group.add_argument("--prefix", metavar="WORD", help="begin the new columns' names so, as in model_label")
+    group.add_argument("--prefix", metavar="WORD", help="begin the new columns' names so, as in predicted_label")
     group.add_argument("--input-type", choices=KINDS, help="default: by the suffix")
     group.add_argument("--output-type", choices=KINDS[1:], help="default: by the suffix")
     group.add_argument("--max-row-bytes", type=_whole, metavar="N", help="reject longer rows (default: 8388608)")
@@ -59,7 +60,9 @@ def _configure_model(group: "argparse._ArgumentGroup") -> None:
     )
     source = group.add_mutually_exclusive_group()
     source.add_argument("--url", help="of a server that runs: grpc://HOST:PORT or http://HOST:PORT, grpcs or https")
-    source.add_argument("--repository", metavar="DIR", help="serve this while the job runs (default: model_repository)")
+    source.add_argument(
+        "--repository", metavar="DIR|URI", help="serve this while the job runs (default: model_repository)"
+    )
     group.add_argument("--key", type=Path, metavar="FILE", help="file of the API key (default: TRITEXT_API_KEY)")
     group.add_argument("--ca-file", type=Path, metavar="PEM", help="trust the certificates in this file")
 
@@ -111,12 +114,13 @@ def _from_words(args: argparse.Namespace) -> Job:
     source = {"source_type": ENDPOINT, "source_uri": url} if url else {"source_type": REPOSITORY}
     if not url and args.repository:
         source["source_uri"] = args.repository
+    input_type = infer_type(args.input_type, args.input, "input")
     named = _given(args, {"model": "name", "model_version": "version"})
     return Job(
         args.input,
         args.output,
-        infer_type(args.input_type, args.input, "input"),
-        infer_type(args.output_type, args.output, "output"),
+        input_type,
+        infer_type(args.output_type, args.output, "output", GOES_OUT_AS[input_type]),
         **_given(args, {name: name for name in ("column", "prefix", "mixed_versions")}),
         model=Model(**named, **source),
         environment=Environment(**_given(args, _ENVIRONMENT)),

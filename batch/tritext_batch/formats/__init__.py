@@ -99,7 +99,9 @@ def open_encoder(kind: str, reader: Reader, prefix: str) -> Encoder:
 
 def _check_columns(kind: str, columns: tuple[str, ...], names: tuple[str, ...]) -> None:
     if taken := [name for name in names if name in columns]:
-        raise InputError(f"the input has a column {taken[0]!r} already: name the new ones otherwise: --prefix model_")
+        raise InputError(
+            f"the input has a column {taken[0]!r} already: name the new ones otherwise: --prefix predicted_"
+        )
     if kind == JSONL and (twice := [name for name in columns if columns.count(name) > 1]):
         raise InputError(f"the input has two columns {twice[0]!r}, an object has one: rename one, or write CSV")
 
@@ -115,5 +117,5 @@ def check_pair(input_kind: str, output_kind: str) -> None:
         raise OutputError(f"{input_kind} cannot go out as {output_kind}: take {ways}")
 
 
-__all__ = ["ADDED", "KINDS", "Encoder", "Limits", "Reader", "check_pair", "kind_of", "open_encoder"]
+__all__ = ["ADDED", "GOES_OUT_AS", "KINDS", "Encoder", "Limits", "Reader", "check_pair", "kind_of", "open_encoder"]
 __all__ += ["open_reader"]

@@ -4,6 +4,7 @@ So numbers, escapes and the order of keys stay as they were.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -16,6 +17,8 @@ from tritext_batch.rows import Block, Row
 
 # If so many objects in a row lack the key, the key is misspelt rather than the rows bad.
 MOST_WITHOUT_KEY = 100
+# How a file begins whose rows are elements of one array, and how much of it is looked at.
+_ARRAY, _HEAD_BYTES = re.compile(rb"\s*\[\s*\{"), 256
 
 
 class JsonlReader:
@@ -26,6 +29,8 @@ class JsonlReader:
     def __init__(self, file: BinaryIO, name: str, column: str, limits: Limits) -> None:
         self._file, self._name, self._column, self._limits = file, name, column, limits
         self.start = skip_mark(file, name)
+        if _ARRAY.match(file.read(_HEAD_BYTES)):
+            raise InputError(f"{name}: is one JSON array: write an object a line, as `jq -c '.[]'` does")
 
     def blocks(self, position: int, number: int) -> Iterator[Block]:
         """Read on behind line ``number``, which ends at ``position``.
@@ -81,13 +86,28 @@ class JsonlReader:
 
     def _text(self, content: object) -> tuple[str | None, str]:
         if not isinstance(content, dict):
-            return None, f"a {type(content).__name__}, not an object"
+            return None, f"{_kind(content)}, not an object"
         if self._column not in content:
             return None, self._missing
         text = content[self._column]
         if not isinstance(text, str):
-            return None, f"{self._column!r} is a {type(text).__name__}, not a string"
+            return None, f"{self._column!r} is {_kind(text)}, not a string"
         return checked(text)
+
+
+def _kind(value: object) -> str:
+    """Name what a value is in JSON."""
+    match value:
+        case None | bool():
+            return json.dumps(value)
+        case int() | float():
+            return "a number"
+        case str():
+            return "a string"
+        case list():
+            return "a list"
+        case _:
+            return "an object"
 
 
 def checked(text: str) -> tuple[str | None, str]:
@@ -121,6 +141,6 @@ class JsonlEncoder:
         words, content = row.carried
         if taken := [name for name in self._names if name in content]:
             raise InputError(
-                f"row {row.number} has a key {taken[0]!r} already: name the new ones otherwise: --prefix model_"
+                f"row {row.number} has a key {taken[0]!r} already: name the new ones otherwise: --prefix predicted_"
             )
         return f"{words[:-1].rstrip()}, {json.dumps(added, ensure_ascii=False)[1:]}\n"

@@ -9,6 +9,8 @@ from tritext_batch.errors import InputError
 UTF8_MARK = b"\xef\xbb\xbf"
 # Marks of encodings that hold a zero byte in most characters, with the names that tell a user what to convert from.
 FOREIGN_MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"\x00\x00\xfe\xff": "UTF-32"}
+# Files that are no text at all, with what undoes that.
+PACKED_MARKS = {b"\x1f\x8b": "gunzip", b"\x28\xb5\x2f\xfd": "unzstd", b"PK\x03\x04": "unzip", b"BZh": "bunzip2"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +32,16 @@ def skip_mark(file: BinaryIO, name: str) -> int:
     """Go to where the text begins; gives that position.
 
     Raises:
-        InputError: the file begins as one of another encoding than UTF-8.
+        InputError: the file begins as one of another encoding than UTF-8, or as a compressed one.
     """
     file.seek(0)
     begin = file.read(4)
     for mark, encoding in FOREIGN_MARKS.items():
         if begin.startswith(mark):
             raise InputError(f"{name}: is {encoding}: convert it first: iconv -f {encoding} -t UTF-8")
+    for mark, tool in PACKED_MARKS.items():
+        if begin.startswith(mark):
+            raise InputError(f"{name}: is compressed: unpack it first, with {tool}")
     start = len(UTF8_MARK) if begin.startswith(UTF8_MARK) else 0
     file.seek(start)
     return start

@@ -6,7 +6,6 @@ it asked for ends.
 
 import csv
 import io
-import re
 import sys
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -16,11 +15,10 @@ from tritext_batch.errors import InputError
 from tritext_batch.formats.grouping import Found, Limits, group
 from tritext_batch.formats.jsonl import checked
 from tritext_batch.formats.lines import Line, read_lines, skip_mark
+from tritext_batch.formats.records import end_of_record
 from tritext_batch.formats.text import TOO_LONG
 from tritext_batch.rows import Block, Row
 
-_QUOTE = b'"'
-_CHUNK = 1 << 20
 # What the csv module says where the file ends inside a cell.
 _UNCLOSED = "unexpected end of data"
 
@@ -34,21 +32,21 @@ class _Feed:
 
     def __init__(self, lines: Iterator[Line], position: int, limit: int) -> None:
         self._lines, self._limit = lines, limit
-        self.position = position
-        self.size = self.quotes = 0
-        self.bad_bytes = self.whole = False
+        self.position = self.start = position
+        self.size = 0
+        self.bad_bytes = False
 
     def begin(self) -> None:
         """A new record begins."""
-        self.size = self.quotes = 0
-        self.bad_bytes = False
+        self.start, self.size, self.bad_bytes = self.position, 0, False
 
     def __iter__(self) -> "_Feed":
         return self
 
     def __next__(self) -> str:
         line = next(self._lines)
-        self._note(line)
+        self.position = line.end
+        self.size += len(line.data)
         if not line.complete or self.size > self._limit:
             raise _TooLongError
         try:
@@ -56,11 +54,6 @@ class _Feed:
         except UnicodeDecodeError:
             self.bad_bytes = True
             return line.data.decode(errors="surrogateescape")
-
-    def _note(self, line: Line) -> None:
-        self.position, self.whole = line.end, line.data.endswith(b"\n")
-        self.size += len(line.data)
-        self.quotes += line.data.count(_QUOTE)
 
 
 class TableReader:
@@ -83,7 +76,7 @@ class TableReader:
             named = ", ".join(map(repr, self.columns[:20]))
             raise InputError(
                 f"{name}: {self.columns.count(column)} columns are called {column!r}; there are {named}: "
-                "name one with --column"
+                f"name one with --column{self._hint()}"
             )
 
     def blocks(self, position: int, number: int) -> Iterator[Block]:
@@ -121,15 +114,18 @@ class TableReader:
                 number += bool(cells)
                 yield Found(self._row(cells, number, feed), number, feed.position, feed.size)
 
+    def _hint(self) -> str:
+        """Say that the delimiter may be another one, where the header holds one and names a single column."""
+        found = [repr(mark) for mark in ";\t|," if len(self.columns) == 1 and mark in self.columns[0]]
+        return f", or write {self.delimiter!r} between the cells instead of {found[0]}" if found else ""
+
     @property
     def _kind(self) -> str:
         return "CSV" if self.delimiter == "," else "TSV"
 
     def _end_of(self, feed: _Feed, number: int) -> int:
         """Tell where a record that is too long ends."""
-        if feed.whole and feed.quotes % 2 == 0:
-            return feed.position
-        end = end_of_record(self._file, feed.position, feed.quotes)
+        end = end_of_record(self._file, feed.start, self.delimiter)
         if end is None:
             raise self._unclosed(number)
         return end
@@ -146,29 +142,6 @@ class TableReader:
             return Row(number, None, "not UTF-8")
         text, reason = checked(cells[self.columns.index(self._column)])
         return Row(number, text, reason, tuple(cells))
-
-
-def end_of_record(file: BinaryIO, position: int, quotes: int) -> int | None:
-    """Find the end of a record from within: the next line break outside quotes, or the end of the file.
-
-    Args:
-        file: Read a mebibyte at a time.
-        position: Where to begin.
-        quotes: How many of the record stand before that; outside of quotes it is an even number, since quotes in
-            quotes are doubled.
-
-    Returns:
-        Where the next record begins; None where the file ends inside quotes.
-    """
-    file.seek(position)
-    while chunk := file.read(_CHUNK):
-        for piece in re.split(b'(")', chunk):
-            if piece == _QUOTE:
-                quotes += 1
-            elif quotes % 2 == 0 and (at := piece.find(b"\n")) >= 0:
-                return position + at + 1
-            position += len(piece)
-    return position if quotes % 2 == 0 else None
 
 
 class TabReader(TableReader):

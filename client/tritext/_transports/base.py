@@ -29,6 +29,7 @@ class Call:
         class_count: If not 0, ask for each output as this many "value:index:label" strings, best first (Triton's
             classification extension), instead of as numbers.
         pairs: The n second texts, sent as input ``text_pair``; none where the model reads one text at a time.
+        background: Whether the server answers others first.
     """
 
     model: str
@@ -38,11 +39,17 @@ class Call:
     timeout: float
     class_count: int = 0
     pairs: tuple[str, ...] = ()
+    background: bool = False
 
     @property
     def inputs(self) -> dict[str, tuple[str, ...]]:
         """The input tensors by name, each BYTES [n, 1]."""
         return {"text": self.texts, "text_pair": self.pairs} if self.pairs else {"text": self.texts}
+
+    @property
+    def parameters(self) -> dict[str, bool]:
+        """The request's own parameters."""
+        return {"background": True} if self.background else {}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

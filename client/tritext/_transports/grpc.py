@@ -94,6 +94,7 @@ def _request(call: Call, endpoint: Endpoint) -> dict[str, Any]:
         "model_version": call.version,
         "inputs": [_input(name, texts) for name, texts in call.inputs.items()],
         "outputs": [InferRequestedOutput(name, class_count=call.class_count) for name in call.outputs],
+        "parameters": call.parameters,
         "timeout": max(1, int(call.timeout * 1_000_000)),  # the server's queue policy counts microseconds
         "client_timeout": call.timeout,
         "headers": endpoint.headers,

@@ -145,7 +145,8 @@ def _body(call: Call) -> bytes:
             for name, texts in call.inputs.items()
         ],
         "outputs": [{"name": name, "parameters": parameters} for name in call.outputs],
-        "parameters": {"timeout": max(1, int(call.timeout * 1_000_000))},  # the server counts microseconds
+        # The server counts microseconds.
+        "parameters": {"timeout": max(1, int(call.timeout * 1_000_000)), **call.parameters},
     }
     return json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
 

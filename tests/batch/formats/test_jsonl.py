@@ -1,5 +1,6 @@
 """JSON lines: rows without a text, and lines that come out as they went in."""
 
+import gzip
 import json
 
 import pytest
@@ -23,8 +24,11 @@ def test_lines_are_objects_and_empty_lines_only_count() -> None:
     [
         (b"{", "not JSON"),
         (b"[1]", "a list, not an object"),
-        (b'{"text": null}', "'text' is a NoneType, not a string"),
-        (b'{"text": 7}', "'text' is a int, not a string"),
+        (b'"a"', "a string, not an object"),
+        (b'{"text": null}', "'text' is null, not a string"),
+        (b'{"text": true}', "'text' is true, not a string"),
+        (b'{"text": 7}', "'text' is a number, not a string"),
+        (b'{"text": {}}', "'text' is an object, not a string"),
         (b'{"t": "a"}', "no key 'text'"),
         (b'{"text": "\\ud800"}', "half of a surrogate pair"),
         (b'{"text": "\xe4"}', "not UTF-8"),
@@ -37,6 +41,18 @@ def test_a_bad_row_has_a_reason(line: bytes, reason: str) -> None:
     assert bad.text is None
     assert bad.reason.startswith(reason)
     assert (good.text, last.text, last.number) == ("a", "a", 3)
+
+
+@pytest.mark.parametrize("content", [b'[{"text": "a"}]', b'\xef\xbb\xbf\n[\n  {\n    "text": "a"\n  }\n]\n'])
+def test_an_array_is_not_taken_for_bad_rows(content: bytes) -> None:
+    with pytest.raises(InputError, match=r"in: is one JSON array: write an object a line, as `jq -c '.\[\]'` does"):
+        blocks("jsonl", content)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "tsv", "text"])
+def test_a_compressed_file_is_named_as_one(kind: str) -> None:
+    with pytest.raises(InputError, match="in: is compressed: unpack it first, with gunzip"):
+        blocks(kind, gzip.compress(b"text"))
 
 
 def test_nesting_without_end_is_a_bad_row() -> None:
@@ -58,7 +74,7 @@ def test_a_line_comes_out_as_it_went_in() -> None:
 
 def test_a_key_that_is_taken_stops_the_job() -> None:
     content = b'{"text": "a", "label": "x"}\n'
-    with pytest.raises(InputError, match=r"row 1 has a key 'label' already: .*--prefix model_"):
+    with pytest.raises(InputError, match=r"row 1 has a key 'label' already: .*--prefix predicted_"):
         written("jsonl", "jsonl", content)
     assert json.loads(written("jsonl", "jsonl", content, "model_"))["model_label"] == "positive"
 

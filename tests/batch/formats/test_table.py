@@ -51,6 +51,8 @@ def test_a_quote_that_never_closes_stops_the_job(rest: bytes) -> None:
 def test_a_column_that_is_not_there_is_named_with_those_that_are() -> None:
     with pytest.raises(InputError, match="0 columns are called 'text'; there are 'id', 'review': name one with --col"):
         blocks("csv", b"id,review\n1,a\n")
+    with pytest.raises(InputError, match="--column, or write ',' between the cells instead of ';'"):
+        blocks("csv", b"id;text\n1;a\n")
     with pytest.raises(InputError, match="2 columns are called 'text'"):
         blocks("csv", b"text,text\n1,a\n")
     assert rows("csv", b"id,review\n1,a\n", column="review")[0].text == "a"
@@ -68,7 +70,7 @@ def test_a_header_without_an_end_is_none() -> None:
 
 @pytest.mark.parametrize("output", ["csv", "tsv", "jsonl"])
 def test_a_column_that_is_taken_stops_the_job(output: str) -> None:
-    with pytest.raises(InputError, match=r"the input has a column 'label' already: .*--prefix model_"):
+    with pytest.raises(InputError, match=r"the input has a column 'label' already: .*--prefix predicted_"):
         written("csv", output, b"text,label\na,b\n")
     assert written("csv", "csv", b"text,label\na,b\n", "model_").startswith(b"text,label,model_label,model_score")
 

@@ -79,7 +79,7 @@ def test_a_file_is_read_as_it_is_asked_for(tmp_path: Path) -> None:
     assert [next(texts) for _ in range(50_000)] == ["fine"] * 50_000
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(texts=st.lists(st.text(st.characters(codec="utf-8")), max_size=10))
 def test_any_text_comes_through_a_jsonl_file(tmp_path: Path, texts: list[str]) -> None:
     content = "".join(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts)
