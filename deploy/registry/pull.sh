@@ -19,12 +19,18 @@ fail() {
     exit 1
 }
 
+usage() { sed -n '2,/^set /s/^# \{0,1\}//p' "$0" | sed '/^set /d'; }
+[ $# -gt 0 ] || {
+    usage >&2
+    exit 2
+}
+
 here=$(dirname "$0")
 record='' user='' token='' ca='' into='' moved=''
 while [ $# -gt 0 ]; do
     case $1 in
         -h | --help)
-            sed -n '2,/^set /s/^# \{0,1\}//p' "$0" | sed '/^set /d'
+            usage
             exit 0
             ;;
         --moved)
@@ -46,7 +52,9 @@ while [ $# -gt 0 ]; do
         *) fail "$1: not an option or an image: see --help" ;;
     esac
 done
-[ -r "$record" ] || fail "--record: say which file push.sh wrote"
+[ -n "$record" ] || fail "--record: say which file push.sh wrote"
+[ -f "$record" ] || fail "$record: is not there: push.sh writes it, and --record names it"
+[ -r "$record" ] || fail "$record: cannot be read: give a file that this user can read"
 # shellcheck disable=SC2046 # a word each
 [ $# -gt 0 ] || set -- $(cut -d' ' -f1 "$record")
 repository=$(sed -n '1s/^[a-z]* \(.*\)@sha256:[0-9a-f]\{64\}$/\1/p' "$record")

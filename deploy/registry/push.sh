@@ -19,12 +19,18 @@ fail() {
     exit 1
 }
 
+usage() { sed -n '2,/^set /s/^# \{0,1\}//p' "$0" | sed '/^set /d'; }
+[ $# -gt 0 ] || {
+    usage >&2
+    exit 2
+}
+
 here=$(dirname "$0")
 repository='' user='' token='' record=images.txt pin='' ca='' from=''
 while [ $# -gt 0 ]; do
     case $1 in
         -h | --help)
-            sed -n '2,/^set /s/^# \{0,1\}//p' "$0" | sed '/^set /d'
+            usage
             exit 0
             ;;
         --repository | --user | --token | --record | --pin | --ca | --from)

@@ -33,8 +33,7 @@ resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {
   }
 }
 
-// A condition narrows what a role may do with blobs, not that Storage Blob Data Contributor may remove its container:
-// for that there is a week to take it back.
+// A job may delete what lies below its output prefix. Whatever is deleted, by whomever, can be taken back for a week.
 resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2023-05-01' = {
   parent: account
   name: 'default'

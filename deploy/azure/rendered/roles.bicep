@@ -27,6 +27,49 @@ resource job 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' exist
   name: 'sentiment-job'
 }
 
+resource reader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+  name: guid(resourceGroup().id, 'tritext reader of filmmodels')
+  properties: {
+    roleName: 'tritext reader of filmmodels'
+    description: 'Reads and lists blobs.'
+    type: 'customRole'
+    permissions: [
+      {
+        actions: []
+        notActions: []
+        dataActions: [
+          'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read'
+        ]
+        notDataActions: []
+      }
+    ]
+    assignableScopes: [(resourceGroup().id)]
+  }
+}
+
+resource writer 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+  name: guid(resourceGroup().id, 'tritext writer of filmmodels')
+  properties: {
+    roleName: 'tritext writer of filmmodels'
+    description: 'Reads, lists, writes and deletes blobs, and cannot touch what holds them.'
+    type: 'customRole'
+    permissions: [
+      {
+        actions: []
+        notActions: []
+        dataActions: [
+          'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read'
+          'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write'
+          'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/add/action'
+          'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/delete'
+        ]
+        notDataActions: []
+      }
+    ]
+    assignableScopes: [(resourceGroup().id)]
+  }
+}
+
 // AcrPull
 resource endpointPull 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(registry.id, endpoint.id, '7f951dda-4ed3-4680-a7ca-43fe172d538d')
@@ -85,14 +128,14 @@ resource jobPull 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-// Storage Blob Data Reader
+// tritext reader of filmmodels
 resource jobRead 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(container_reviews.id, job.id, '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1')
+  name: guid(container_reviews.id, job.id, reader.name)
   scope: container_reviews
   properties: {
     principalId: job.properties.principalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1')
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', reader.name)
     description: 'Jobs read and list reviews/input/ and nothing else.'
     conditionVersion: '2.0'
     condition: '''
@@ -123,14 +166,14 @@ AND
   }
 }
 
-// Storage Blob Data Contributor
+// tritext writer of filmmodels
 resource jobWrite 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(container_reviews.id, job.id, 'ba92f5b4-2d11-453d-a403-e96b0029c9fe')
+  name: guid(container_reviews.id, job.id, writer.name)
   scope: container_reviews
   properties: {
     principalId: job.properties.principalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', 'ba92f5b4-2d11-453d-a403-e96b0029c9fe')
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', writer.name)
     description: 'Jobs write reviews/output/, and read it to go on after a stop.'
     conditionVersion: '2.0'
     condition: '''
@@ -143,8 +186,6 @@ resource jobWrite 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   !(ActionMatches{'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/add/action'})
   AND
   !(ActionMatches{'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/delete'})
-  AND
-  !(ActionMatches{'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/move/action'})
  )
  OR
  (

@@ -15,6 +15,7 @@ StorageAccess = Literal["private_endpoint", "service_endpoint"]
 ACCESSES = ("private_endpoint", "service_endpoint")
 TELLTALE = "subscription"
 _SUBSCRIPTION = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
+_ID_RULE = "its id in small letters, as `az account show --query id` prints it"
 _GROUP = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,88}[A-Za-z0-9_-]|[A-Za-z0-9_-]")
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _REGISTRY = re.compile(r"[A-Za-z0-9]{5,50}")
@@ -88,7 +89,7 @@ def read_cloud(section: Section) -> Cloud:
     """Read the file; whatever is wrong stands in the section's report."""
     registry = _name(section, "registry", _REGISTRY, "filmregistry", "5 to 50 letters and digits")
     cloud = Cloud(
-        subscription=_name(section, "subscription", _SUBSCRIPTION, f"{'0' * 8}-…", "an id in small letters"),
+        subscription=_name(section, "subscription", _SUBSCRIPTION, f"{'0' * 8}-…", _ID_RULE),
         resource_group=_name(section, "resource_group", _GROUP, "films", "up to 90 letters, digits, . _ and -"),
         storage_account=_name(section, "storage_account", _ACCOUNT, "filmmodels", "3 to 24 small letters and digits"),
         storage_access=cast(StorageAccess, section.choice("storage_access", ACCESSES, ACCESSES[0])),
@@ -103,7 +104,8 @@ def read_cloud(section: Section) -> Cloud:
         callers=_read_callers(section),
     )
     if cloud.job_identity and cloud.job_identity.lower() == cloud.endpoint_identity.lower():
-        section.refuse("job_identity", "is the endpoint's too", "give the jobs an identity of their own")
+        what = f"{cloud.job_identity!r} is the endpoint's too"
+        section.refuse("job_identity", what, "give the jobs an identity of their own")
     _check_apart(section, cloud.input, cloud.output)
     section.close()
     return cloud
@@ -167,7 +169,9 @@ def _check_apart(section: Section, given: Place, taken: Place) -> None:
     prefixes = (given.prefix, taken.prefix)
     same = bool(given.container) and given.container == taken.container and all(prefixes)
     if same and (prefixes[0].startswith(prefixes[1]) or prefixes[1].startswith(prefixes[0])):
-        section.refuse("output", "lies within the input, or around it", "give it a prefix of its own")
+        how = "lies within" if prefixes[1].startswith(prefixes[0]) else "lies around"
+        what = f"{taken.prefix!r} {how} the input, {given.prefix!r}: a job could change what it reads"
+        section.refuse("output", what, "give it a prefix of its own")
 
 
 def _read_callers(section: Section) -> tuple[str, ...]:
@@ -189,7 +193,9 @@ def _read_space(section: Section) -> str:
     except ValueError:
         section.refuse("address_space", f"{text!r} is no range of addresses", "write such as 10.60.0.0/16")
         return ""
-    if not network.is_private or network.prefixlen > SMALLEST_SPACE:
-        remedy = f"write a private one of /{SMALLEST_SPACE} or more"
-        section.refuse("address_space", f"{text!r} is public, or too small for two subnets", remedy)
+    if not network.is_private:
+        section.refuse("address_space", f"{text!r} is public", "write a private one, such as 10.60.0.0/16")
+    elif network.prefixlen > SMALLEST_SPACE:
+        remedy = f"write one of /{SMALLEST_SPACE} or more, such as 10.60.0.0/16"
+        section.refuse("address_space", f"{text!r} is too small for two subnets", remedy)
     return text

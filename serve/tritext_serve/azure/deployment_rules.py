@@ -15,6 +15,7 @@ from tritext_serve.azure.documents import (
 )
 from tritext_serve.endpoint.files.deployment import LONGEST_PROBE_S, LONGEST_TIMEOUT_MS, MOST_CONCURRENT, MOST_INSTANCES
 from tritext_serve.endpoint.files.names import read_name
+from tritext_serve.endpoint.files.report import quote
 from tritext_serve.endpoint.files.section import Section
 
 _MODEL = {"name": "sentiment", "version": '"1"', "path": "../model_repository"}
@@ -50,6 +51,14 @@ def judge_kept(section: Section) -> None:
     _judge_variables(section, "")
     for probe in _PROBES:
         _judge_probe(section, probe)
+
+
+def another_model(theirs: str, ours: str, file: str) -> str:
+    """Say what is wrong where two deployments answer as different models."""
+    return (
+        f"answers as {quote(theirs)}, and {file} as {quote(ours)}: callers name the model in the path, so that a share "
+        "of them would get 404"
+    )
 
 
 def _judge_size(section: Section) -> None:
@@ -93,7 +102,8 @@ def _judge_environment(section: Section) -> None:
     environment = section.section("environment")
     if environment is None:
         if "environment" not in section:
-            section.refuse("environment", "is missing: Azure's own image has no backend tritext", "name our image")
+            remedy = "write `environment: {image: filmregistry.azurecr.io/tritext:1.0, inference_config: …}`"
+            section.refuse("environment", "is missing: Azure's own image has no backend tritext", remedy)
         return
     if "build" in environment or "conda_file" in environment:
         field = "build" if "build" in environment else "conda_file"
@@ -103,7 +113,7 @@ def _judge_environment(section: Section) -> None:
         environment.refuse("image", f"{image!r} {what}", remedy)
     config = environment.section("inference_config")
     if config is None:
-        remedy = f"write {', '.join(ROUTES)}"
+        remedy = f"write {', '.join(f'`{_written(name, path)}`' for name, path in ROUTES.items())}"
         environment.refuse("inference_config", "is missing: Azure would not know where the container answers", remedy)
         return
     for route, path in ROUTES.items():
@@ -112,7 +122,7 @@ def _judge_environment(section: Section) -> None:
 
 def _judge_route(config: Section, name: str, path: str) -> None:
     """Our image answers at fixed paths of one port."""
-    remedy = f"write `{name}: {{path: {path}, port: {PORT}}}`"
+    remedy = f"write `{_written(name, path)}`"
     route = config.section(name)
     if route is None:
         if name not in config:
@@ -123,7 +133,12 @@ def _judge_route(config: Section, name: str, path: str) -> None:
         route.refuse("path", f"{said!r} is not where our container answers", remedy)
     if "port" not in route:
         route.refuse("port", "is missing: Azure would take 5001", remedy)
-    route.whole("port", PORT, PORT, PORT)
+    elif (port := route.whole("port", PORT, 1, 65_535)) != PORT:
+        route.refuse("port", f"{port} is not where our container answers", remedy)
+
+
+def _written(name: str, path: str) -> str:
+    return f"{name}: {{path: {path}, port: {PORT}}}"
 
 
 def _judge_variables(section: Section, mounted: str) -> None:
@@ -165,4 +180,5 @@ def _judge_probe(section: Section, name: str) -> None:
         return
     values = {each: probe.whole(each, 1, 1, LONGEST_PROBE_S) for each in _PROBE}
     if values["timeout"] > values["period"]:
-        probe.refuse("timeout", "is longer than the period", "give less time for an answer, or ask less often")
+        what = f"is {values['timeout']}, longer than the period of {values['period']}"
+        probe.refuse("timeout", what, "give less time for an answer, or ask less often")

@@ -5,6 +5,7 @@ What differs, and why:
 - Azure's own Triton image has no backend of ours, so a deployment names our image and its routes. Its model is then a
   ``custom_model``, mounted below ``MOUNT`` by name and version; ``triton_model`` would have Azure ignore the image.
 - Azure lets an instance work on one request at a time unless told otherwise, so the limit is always written.
+- A deployment is tagged with the model that it answers as, so that whoever reads the file alone sees it.
 - Traffic and mirroring cannot be set when an endpoint is made: they are shifted afterwards.
 """
 
@@ -14,6 +15,7 @@ from typing import Any
 
 from tritext_serve.azure.cloud import Cloud
 from tritext_serve.azure.sources import Source
+from tritext_serve.endpoint.files.deployment import FRONT_TAG
 
 MOUNT = "/var/tritext"
 MODELS_VARIABLE = "TRITEXT_MODELS"
@@ -47,14 +49,14 @@ def endpoint(source: Source, cloud: Cloud) -> dict[str, Any]:
     return {**kept, "identity": {"type": "user_assigned", "user_assigned_identities": identity}}
 
 
-def deployment(source: Source, cloud: Cloud, repository: PurePosixPath, default_name: str) -> dict[str, Any]:
+def deployment(source: Source, cloud: Cloud, repository: PurePosixPath, front: str) -> dict[str, Any]:
     """Write a deployment's file.
 
     Args:
         source: The deployment's own file.
         cloud: For the image.
         repository: The model repository, as the rendered file's folder sees it.
-        default_name: The model's, where the file gives none.
+        front: The model that it answers as.
     """
     section, model = source.section, source.fields["model"]
     for field, reason in _NEVER.items():
@@ -62,13 +64,15 @@ def deployment(source: Source, cloud: Cloud, repository: PurePosixPath, default_
             section.refuse(field, reason, "remove it")
     if "environment" in section:
         section.note("environment", f"replaced by the image of the cloud's file, {cloud.image}")
-    name, version = str(model.get("name", default_name)), str(model.get("version", 1))
+    name, version = str(model.get("name", front)), str(model.get("version", 1))
     settings = dict(source.fields.get("request_settings", {}))
     if CONCURRENT_FIELD not in settings:
         section.note("request_settings", f"{CONCURRENT_FIELD}: {CONCURRENT} is written; Azure would take 1")
     section.note("model", f"type {CUSTOM} is written: triton_model would run in Azure's image, without our backend")
+    kept = _keep(source, _DEPLOYMENT)
     return {
-        **_keep(source, _DEPLOYMENT),
+        **kept,
+        "tags": {**kept.get("tags", {}), FRONT_TAG: front},
         "model": {"name": name, "version": version, "path": str(repository), "type": CUSTOM},
         "model_mount_path": MOUNT,
         "environment": {

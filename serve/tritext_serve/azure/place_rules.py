@@ -12,7 +12,12 @@ from tritext_serve.endpoint.files.report import quote
 from tritext_serve.endpoint.files.section import Section
 
 _AUTH = ("key", "aml_token", "aad_token")
-_IDENTITY = "identity"
+_BY, _IDENTITY = "system_datastores_auth_mode", "identity"
+_RESOURCES = {
+    "storage_account": "Microsoft.Storage/storageAccounts",
+    "container_registry": "Microsoft.ContainerRegistry/registries",
+    "key_vault": "Microsoft.KeyVault/vaults",
+}
 _PARAMETERS: Mapping[str, type] = {
     **dict.fromkeys(("location", "storageAccount", "storageAccess", "registry", "keyVault", "workspace"), str),
     **dict.fromkeys(("endpointIdentity", "jobIdentity", "addressSpace", "jobsRange", "endpointsRange"), str),
@@ -30,10 +35,10 @@ def judge_endpoint(section: Section) -> None:
     read_name(section, "name", "my-endpoint")
     section.choice("auth_mode", _AUTH, "key")
     if "compute" in section:
-        section.refuse("compute", "belongs to a Kubernetes endpoint", "remove it")
-    if section.choice("public_network_access", ACCESS, "enabled") == "enabled":
-        what = "is enabled" if "public_network_access" in section else "is missing, and Azure opens the public address"
-        section.refuse("public_network_access", what, "write `public_network_access: disabled`")
+        named = section.plain("compute")
+        what = f"{quote(named)} belongs to a Kubernetes endpoint" if named else "belongs to a Kubernetes endpoint"
+        section.refuse("compute", what, "remove it: a managed endpoint has machines of its own")
+    _judge_access(section)
     for field in ("traffic", "mirror_traffic"):
         if any(section.values(field).values()):
             remedy = "remove it, and shift it once the deployments are there"
@@ -48,15 +53,26 @@ def judge_workspace(section: Section, fields: Mapping[str, Any]) -> None:
     if "isolation_mode" in (fields.get("managed_network") or {}) and network.isolation_mode != APPROVED:
         what = f"is {network.isolation_mode}: deployments could reach anything"
         section.refuse("managed_network", what, f"write `isolation_mode: {APPROVED}`")
-    if section.choice("public_network_access", ACCESS, "enabled") == "enabled":
-        section.refuse("public_network_access", "is open to the public", "write `public_network_access: disabled`")
-    if section.choice("system_datastores_auth_mode", (_IDENTITY, "access_key"), "access_key") != _IDENTITY:
-        what = "is by the account's key, which the account does not take"
-        section.refuse("system_datastores_auth_mode", what, f"write `system_datastores_auth_mode: {_IDENTITY}`")
-    for field in ("storage_account", "container_registry", "key_vault"):
-        identity = section.text(field, "/subscriptions/…")
+    _judge_access(section)
+    said = section.choice(_BY, (_IDENTITY, "access_key"), _IDENTITY)
+    if _BY not in section or said != _IDENTITY:
+        how = f"is {said}" if _BY in section else "is missing, and so it is"
+        what = f"{how}: by the account's key, which the account does not take"
+        section.refuse(_BY, what, f"write `{_BY}: {_IDENTITY}`")
+    for field, kind in _RESOURCES.items():
+        example = f"/subscriptions/ID/resourceGroups/GROUP/providers/{kind}/NAME"
+        identity = section.text(field, example)
         if identity is not None and not identity.startswith("/subscriptions/"):
-            section.refuse(field, f"{quote(identity)} is no resource's id", "write /subscriptions/…")
+            section.refuse(field, f"{quote(identity)} is no resource's id", f"write {example}")
+
+
+def _judge_access(section: Section) -> None:
+    """Whatever is made is closed to the public; Azure's default is not."""
+    field = "public_network_access"
+    said = section.choice(field, ACCESS, "disabled")
+    if field not in section or said == "enabled":
+        what = "is enabled: anybody could call" if said == "enabled" else "is missing, and Azure opens it to the public"
+        section.refuse(field, what, f"write `{field}: disabled`")
 
 
 def judge_parameters(section: Section, fields: Mapping[str, Any]) -> None:
@@ -102,11 +118,12 @@ def _judge_ranges(table: Section, values: Mapping[str, Any]) -> None:
         if space is not None and not network.subnet_of(space):
             table.refuse(name, f"{network} is not within {space}", "choose a part of the network")
     if len(ranges) == 2 and ranges["jobsRange"].overlaps(ranges["endpointsRange"]):
-        table.refuse("endpointsRange", "overlaps the jobs'", "choose another part of the network")
+        what = f"{ranges['endpointsRange']} overlaps the jobs' {ranges['jobsRange']}"
+        table.refuse("endpointsRange", what, "choose another part of the network")
     for caller in values["callers"] or ():
         network = _range(table, "callers", caller)
         if network is not None and not network.is_private:
-            table.refuse("callers", f"{caller} is not private", "name peered networks")
+            table.refuse("callers", f"{caller} is not private", "name peered networks, such as 10.70.0.0/24")
 
 
 def _range(table: Section, name: str, text: object) -> ipaddress.IPv4Network | None:

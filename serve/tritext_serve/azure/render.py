@@ -15,11 +15,12 @@ import yaml
 
 from tritext_serve.azure import documents, grants
 from tritext_serve.azure.cloud import Cloud, read_cloud
-from tritext_serve.azure.deployment_rules import judge_kept
+from tritext_serve.azure.deployment_rules import another_model, judge_kept
 from tritext_serve.azure.parameters import parameters
 from tritext_serve.azure.roles import assignments
 from tritext_serve.azure.sources import Source, Sources, read_sources, read_table
 from tritext_serve.endpoint.files import load
+from tritext_serve.endpoint.files.deployment import FRONT_TAG
 from tritext_serve.endpoint.files.fronts import Fronts, scan_fronts
 from tritext_serve.endpoint.files.report import Report, quote
 from tritext_serve.endpoint.files.section import Section
@@ -27,7 +28,10 @@ from tritext_serve.endpoint.model import Endpoint
 from tritext_serve.errors import EndpointFileError
 
 # Of a workspace; they stand in commands, too.
-_WORDS = {"name": re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{2,32}"), "location": re.compile(r"[a-z][a-z0-9]{2,39}")}
+_WORDS = {
+    "name": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{2,32}"), "sentiment-workspace"),
+    "location": (re.compile(r"[a-z][a-z0-9]{2,39}"), "westeurope"),
+}
 HEAD = "# Rendered by `tritext endpoint render --target azure`: change the endpoint's own files and render again.\n"
 
 
@@ -88,10 +92,12 @@ def _texts(endpoint: Endpoint, sources: Sources, cloud: Cloud, folder: Path) -> 
         sources.workspace.section.refuse(
             "managed_network", what, "write `isolation_mode: allow_only_approved_outbound`"
         )
-    for field, pattern in _WORDS.items():
-        said = sources.workspace.section.text(field, "westeurope")
+    for field, (pattern, example) in _WORDS.items():
+        said = sources.workspace.section.text(field, example)
         if said is not None and not pattern.fullmatch(said):
-            sources.workspace.section.refuse(field, f"{quote(said)} is not one that Azure takes", "write another")
+            what = f"{quote(said)} is not one that Azure takes"
+            sources.workspace.section.refuse(field, what, f"write such as {example}")
+    _check_models(endpoint, sources)
     yield "endpoint.yml", _document(documents.endpoint(sources.endpoint, cloud))
     for source in sources.deployments:
         yield _deployment(endpoint, source, cloud, folder)
@@ -103,6 +109,17 @@ def _texts(endpoint: Endpoint, sources: Sources, cloud: Cloud, folder: Path) -> 
     granted = assignments(cloud)
     yield "roles.bicep", grants.bicep(cloud, granted)
     yield "roles.sh", grants.commands(cloud, granted)
+
+
+def _check_models(endpoint: Endpoint, sources: Sources) -> None:
+    """Refuse models of different names: callers name one, and some of them would reach whoever has another."""
+    first, *others = sources.deployments
+    model = endpoint.deployments[first.fields["name"]].model
+    for source in others:
+        theirs = endpoint.deployments[source.fields["name"]].model
+        if theirs != model:
+            what = another_model(theirs, model, first.report.file)
+            source.section.refuse("model", what, f"write `tags: {{{FRONT_TAG}: {model}}}`, or export it as {model}")
 
 
 def _deployment(endpoint: Endpoint, source: Source, cloud: Cloud, folder: Path) -> tuple[str, str]:
@@ -121,13 +138,14 @@ def _document(fields: dict[str, Any]) -> str:
 def _names(endpoint: Endpoint, cloud: Cloud, workspace: dict[str, Any]) -> str:
     """Write what ``endpoint.sh`` must know, which reads it line by line and runs none of it."""
     shares = {name: endpoint.traffic.get(name, 0) for name in endpoint.deployments}
-    by_share = sorted(endpoint.deployments.values(), key=lambda each: -shares[each.name])
     told = {
         "SUBSCRIPTION": cloud.subscription,
         "GROUP": cloud.resource_group,
         "WORKSPACE": workspace["name"],
         "ENDPOINT": endpoint.name,
-        "MODELS": " ".join(f"{each.name}={each.model}" for each in by_share),
+        "REGISTRY": cloud.registry,
+        "IMAGE": cloud.image.partition("/")[2],
+        "MODEL": next(iter(endpoint.deployments.values())).model,
         "DEPLOYMENTS": " ".join(endpoint.deployments),
         "TRAFFIC": " ".join(f"{name}={share}" for name, share in shares.items()),
         "MIRROR": " ".join(f"{name}={share}" for name, share in endpoint.mirror_traffic.items()),

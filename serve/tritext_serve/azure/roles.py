@@ -27,26 +27,56 @@ Scope = Literal["container", "account", "registry"]
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """One of Azure's own roles.
+    """One of Azure's own roles, or one that is made for this account.
 
     Attributes:
         name: As Azure calls it.
-        identity: Its id, the same in every subscription.
+        identity: Its id, the same in every subscription; "" for one that is made.
         data_actions: What it lets somebody do with blobs.
+        actions: What it lets somebody do with what holds them.
+        symbol: What Bicep calls one that is made; "" for one of Azure's own.
+        description: Of one that is made.
     """
 
     name: str
-    identity: str
+    identity: str = ""
     data_actions: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ()
+    symbol: str = ""
+    description: str = ""
 
 
-READER = Role("Storage Blob Data Reader", "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1", (_READ,))
-CONTRIBUTOR = Role(
-    "Storage Blob Data Contributor",
-    "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
-    (_READ, *(f"{_BLOBS}/{verb}" for verb in ("write", "add/action", "delete", "move/action"))),
+READER = Role(
+    "Storage Blob Data Reader",
+    "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1",
+    (_READ,),
+    (f"{_CONTAINERS}/read", "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action"),
 )
-PULL = Role("AcrPull", "7f951dda-4ed3-4680-a7ca-43fe172d538d")
+PULL = Role(
+    "AcrPull", "7f951dda-4ed3-4680-a7ca-43fe172d538d", actions=("Microsoft.ContainerRegistry/registries/pull/read",)
+)
+
+
+def reading(account: str) -> Role:
+    """Make the role of a job for its input: nothing but blobs, and no key to sign for others with."""
+    return Role(
+        f"tritext reader of {account}", data_actions=(_READ,), symbol="reader", description="Reads and lists blobs."
+    )
+
+
+def writing(account: str) -> Role:
+    """Make the role of a job for its output.
+
+    Azure's own for this, Storage Blob Data Contributor, may also delete the container, and no condition narrows that: a
+    condition is about blobs. Deleting blobs is needed, for a job that begins anew takes the former one's rejected rows
+    away; moving them is not, nor is removing their former versions.
+    """
+    return Role(
+        f"tritext writer of {account}",
+        data_actions=(_READ, *(f"{_BLOBS}/{verb}" for verb in ("write", "add/action", "delete"))),
+        symbol="writer",
+        description="Reads, lists, writes and deletes blobs, and cannot touch what holds them.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +107,7 @@ def assignments(cloud: Cloud) -> tuple[Assignment, ...]:
     account, registry, endpoint, job = (
         cloud.storage_account, cloud.registry, cloud.endpoint_identity, cloud.job_identity,
     )  # fmt: skip
+    reader, writer = reading(account), writing(account)
     return (
         Assignment("endpointPull", PULL, endpoint, "registry", registry, "", "The deployments pull their image."),
         Assignment(
@@ -85,11 +116,11 @@ def assignments(cloud: Cloud) -> tuple[Assignment, ...]:
         ),
         Assignment("jobPull", PULL, job, "registry", registry, "", "Jobs run in the same image."),
         Assignment(
-            "jobRead", READER, job, "container", cloud.input.container, within(READER, cloud.input),
+            "jobRead", reader, job, "container", cloud.input.container, within(reader, cloud.input),
             f"Jobs read and list {cloud.input.container}/{cloud.input.prefix} and nothing else.",
         ),
         Assignment(
-            "jobWrite", CONTRIBUTOR, job, "container", cloud.output.container, within(CONTRIBUTOR, cloud.output),
+            "jobWrite", writer, job, "container", cloud.output.container, within(writer, cloud.output),
             f"Jobs write {cloud.output.container}/{cloud.output.prefix}, and read it to go on after a stop.",
         ),
     )  # fmt: skip

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from tritext_serve.azure.cloud import TELLTALE, read_cloud
-from tritext_serve.azure.deployment_rules import judge_deployment
+from tritext_serve.azure.deployment_rules import another_model, judge_deployment
 from tritext_serve.azure.place_rules import judge_endpoint, judge_parameters, judge_workspace
 from tritext_serve.azure.sources import plain, read_table
+from tritext_serve.endpoint.files.deployment import FRONT_TAG
 from tritext_serve.endpoint.files.kind import DEPLOYMENT, ENDPOINT, WORKSPACE, find_kind
 from tritext_serve.endpoint.files.report import Report
 from tritext_serve.endpoint.files.section import Section
@@ -86,8 +87,23 @@ def _judge_together(files: Sequence[_File]) -> None:
             if (theirs := each.fields.get("endpoint_name")) not in (None, endpoint):
                 remedy = f"write `endpoint_name: {endpoint}`"
                 each.section.refuse("endpoint_name", f"{theirs!r} is not the endpoint {endpoint!r}", remedy)
+    _compare_models(deployments)
     if any(file.kind == WORKSPACE for file in files):
         for each in deployments:
             if _EGRESS in each.fields:
                 remedy = "remove it: the network's rules hold"
                 each.section.refuse(_EGRESS, "cannot stand beside a managed network", remedy)
+
+
+def _compare_models(deployments: Sequence[_File]) -> None:
+    """Refuse deployments of one endpoint that answer as different models, as far as their tags tell."""
+    first: dict[object, tuple[str, str]] = {}
+    for each in deployments:
+        tags = each.fields.get("tags")
+        model = tags.get(FRONT_TAG) if isinstance(tags, dict) else None
+        if not isinstance(model, str):
+            continue
+        ours, file = first.setdefault(each.fields.get("endpoint_name"), (model, each.report.file))
+        if model != ours:
+            remedy = f"let both serve {ours}"
+            each.section.refuse_key("tags", FRONT_TAG, another_model(model, ours, file), remedy)

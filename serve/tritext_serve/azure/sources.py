@@ -72,7 +72,8 @@ def read_table(path: Path, report: Report) -> Table:
     try:
         table = read_tree(path.read_bytes(), report)
     except OSError as error:
-        raise EndpointFileError(f"{path}:1: file: {error.strerror}: give a file that this user can read") from error
+        what = "is not there" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
+        raise EndpointFileError(f"{path}: {what}: give a file that this user can read") from error
     if table is None or report.problems:
         raise EndpointFileError("\n".join(str(problem) for problem in report.problems))
     return table
@@ -82,7 +83,7 @@ def read_sources(paths: Sequence[Path]) -> Sources:
     """Read the files of an endpoint that ``load`` found no mistake in.
 
     Raises:
-        EndpointFileError: none of them is a workspace's.
+        EndpointFileError: none of them is a workspace's, or none a deployment's.
     """
     found = [read_source(path) for path in paths]
     workspaces = [each for each in found if each.kind == WORKSPACE]
@@ -92,7 +93,12 @@ def read_sources(paths: Sequence[Path]) -> Sources:
             f"{endpoint.report.file}:1: file: no workspace's file is given, and Azure's endpoints are in one: give a "
             "file with `name`, `location` and `managed_network` too"
         )
-    return Sources(endpoint, tuple(each for each in found if each.kind == DEPLOYMENT), workspaces[0])
+    deployments = tuple(each for each in found if each.kind == DEPLOYMENT)
+    if not deployments:
+        raise EndpointFileError(
+            f"{endpoint.report.file}:1: file: no deployment's file is given, and nobody would answer: give one too"
+        )
+    return Sources(endpoint, deployments, workspaces[0])
 
 
 def plain(node: Node) -> Any:

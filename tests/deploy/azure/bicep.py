@@ -276,6 +276,7 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "empty": lambda value: not value,
     "environment": lambda: {"suffixes": {"storage": "core.windows.net"}},
     "guid": _guid,
+    "resourceGroup": lambda: {"id": _GROUP_ID},
     "resourceId": lambda kind, *names: _identity(kind, "/".join(names)),
     "subscription": lambda: {"tenantId": "<tenant>"},
     "subscriptionResourceId": lambda kind, name: f"/subscriptions/{SUBSCRIPTION}/providers/{kind}/{name}",

@@ -131,7 +131,11 @@ def test_roles_name_what_the_infrastructure_makes(made: Built) -> None:
     there = {each.identity for each in made.resources}
     named = build(RENDERED / "roles.bicep")
     assert {each.identity for each in named.resources if each.existing} <= there
-    assert all(each.body["scope"].identity in there for each in named.resources if not each.existing)
+    assigned = named.of("Microsoft.Authorization/roleAssignments")
+    assert {each.body["scope"].identity for each in assigned} <= there
+    made_there = {each.name for each in named.of("Microsoft.Authorization/roleDefinitions")}
+    given = {each.body["properties"]["roleDefinitionId"].rpartition("/")[2] for each in assigned}
+    assert made_there < given
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

@@ -162,13 +162,22 @@ def test_mirror_and_shares_go_to_the_script(folder: Path) -> None:
     assert (names["TRAFFIC"], names["MIRROR"]) == ("blue=100 green=0", "green=10")
 
 
-def test_the_script_asks_whoever_has_most_traffic_for_its_own_model(folder: Path) -> None:
-    change(folder, "endpoint", "blue: 100", "blue: 10\n  green: 90")
+def test_models_of_two_names_behind_one_endpoint_are_refused(folder: Path) -> None:
+    """Callers name the model: whoever of them reached the other deployment would get 404."""
     change(folder, "green", "path: models", "path: others")
     change(folder, "green", "tritext_model: m", "tritext_model: n")
     publish_version(folder / "others", replace(FACTS, name="n"), canary={"text": "Are you well?", "label_id": 1})
-    names = dict(line.split("=", 1) for line in rendered(folder).texts["names.env"].splitlines())
-    assert names["MODELS"] == "green=n blue=m"
+    with pytest.raises(EndpointFileError) as caught:
+        rendered(folder)
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith(f"{folder}/green.yml:6: model: answers as 'n', and {folder}/blue.yml as 'm': ")
+    assert line.endswith("write `tags: {tritext_model: m}`, or export it as m")
+
+
+def test_a_model_that_no_tag_names_is_named_in_what_is_rendered(folder: Path) -> None:
+    change(folder, "green", "tags:\n  tritext_model: m ", "description: A candidate. ")
+    document = yaml.safe_load(rendered(folder).texts["deployment-green.yml"])
+    assert document["tags"] == {"tritext_model": "m"}
 
 
 ONE = "instance_count: 1"
@@ -187,8 +196,8 @@ ONE = "instance_count: 1"
         ("blue", ONE, f"{ONE}\nenvironment_variables: {{LD_PRELOAD: x}}", "blue.yml:14: environment_v"),
         ("blue", ONE, f"{ONE}\nenvironment_variables: {{SAS_TOKEN: x}}", "every reader of the workspace"),
         ("blue", "Standard_F4s_v2", "Standard_B2ms", "blue.yml:12: instance_type: 'Standard_B2ms' lends its processor"),
-        ("blue", "timeout: 2", "timeout: 20", "blue.yml:19: liveness_probe.timeout: is longer than the period"),
-        ("cloud", "prefix: output/", "prefix: input/", "cloud.yml:17: output: lies within the input"),
+        ("blue", "timeout: 2", "timeout: 20", "liveness_probe.timeout: is 20, longer than the period of 10"),
+        ("cloud", "prefix: output/", "prefix: input/", "cloud.yml:17: output: 'input/' lies within the input"),
         ("cloud", "registry: filmregistry", "registry: r", "cloud.yml:9: registry: 'r' is not a name"),
     ],
 )  # fmt: skip
@@ -208,12 +217,22 @@ def test_without_a_workspace_nothing_is_rendered(folder: Path, run: Run) -> None
     assert "endpoint.yml:1: file: no workspace's file is given" in done.stderr
 
 
-@pytest.mark.parametrize("missing", ["cloud.yml", "network.yml"])
-def test_a_file_that_is_not_there_is_named(folder: Path, run: Run, missing: str) -> None:
+def test_without_a_deployment_nothing_is_rendered(folder: Path, run: Run) -> None:
+    change(folder, "endpoint", "traffic:\n  blue: 100\n", "")
+    done = run("endpoint", "network")
+    assert done.returncode == 1
+    assert "endpoint.yml:1: file: no deployment's file is given" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [("cloud.yml", "cloud.yml: is not there: "), ("network.yml", "network.yml:1: file: is not there")],
+)
+def test_a_file_that_is_not_there_is_named(folder: Path, run: Run, missing: str, said: str) -> None:
     (folder / missing).unlink()
     done = run()
     assert done.returncode == 1
-    assert f"{missing}:1: file: " in done.stderr
+    assert said in done.stderr
     assert "Traceback" not in done.stderr
 
 

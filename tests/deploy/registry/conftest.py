@@ -87,7 +87,7 @@ def _configuration(running: Registry, certificate: Certificate, realm: str) -> d
 
 def _await(host: str, process: subprocess.Popen[bytes], log: Path) -> None:
     address, _, port = host.partition(":")
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while True:
         with socket.socket() as probe:
             if probe.connect_ex((address, int(port))) == 0:

@@ -203,6 +203,38 @@ def test_no_token_is_on_a_command_line_and_none_is_left_behind(
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
+@pytest.mark.parametrize("fails", [False, True], ids=["builds", "does-not-build"])
+def test_images_are_built_where_no_layout_is_given(
+    registry: Registry, images: Path, tmp_path: Path, fails: bool
+) -> None:
+    """A docker that notes what it is to build stands before a skopeo that takes docker's images from a layout."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    real = subprocess.run(["sh", "-c", "command -v skopeo"], capture_output=True, text=True, check=True).stdout.strip()
+    stands = {
+        "docker": f'echo "$@" >>{tmp_path}/built\n{"exit 1" if fails else ""}',
+        "skopeo": "for word; do\nshift\n"
+        f"case $word in docker-daemon:tritext:*) word=oci:{images}:${{word##*:}} ;; esac\n"
+        f'set -- "$@" "$word"\ndone\nexec {real} "$@"',
+    }
+    for name, text in stands.items():
+        (folder / name).write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+        (folder / name).chmod(0o755)
+    given = ["--repository", registry.repository, *login(registry, "pusher"), "--record", str(tmp_path / "record")]
+    done = subprocess.run(
+        ["sh", str(SCRIPTS / "push.sh"), *given], env=dict(os.environ, PATH=f"{folder}:{os.environ['PATH']}"),
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    built = [line.split() for line in (tmp_path / "built").read_text(encoding="utf-8").splitlines()]
+    assert [words[3:5] for words in built] == [["--tag", f"tritext:{name}"] for name in ("cpu", "gpu")[: 2 - fails]]
+    for words in built:
+        assert words[:2] == ["build", "--file"]
+        assert Path(words[2]).resolve() == ROOT / f"deploy/docker/{words[4].rpartition(':')[2]}.Dockerfile"
+        assert Path(words[2]).is_file()
+        assert Path(words[5]).resolve() == ROOT
+    assert (done.returncode, (tmp_path / "record").exists()) == ((1, False) if fails else (0, True)), done.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "why"),
     [
@@ -213,7 +245,8 @@ def test_no_token_is_on_a_command_line_and_none_is_left_behind(
         ("push.sh", ["--repository", "h/n", "--user", "u", "--token", "/nowhere"], "/nowhere: cannot be read"),
         ("push.sh", ["tpu"], "tpu: not an option or an image"),
         ("push.sh", ["--user"], "--user: say which"),
-        ("pull.sh", ["--record", "/nowhere"], "which file push.sh wrote"),
+        ("pull.sh", ["cpu"], "--record: say which file push.sh wrote"),
+        ("pull.sh", ["--record", "/nowhere"], "/nowhere: is not there: push.sh writes it"),
         ("pull.sh", ["--record", "README.md", "--user", "u", "--token", "t"], "README.md: not what push.sh writes"),
     ],
 )
@@ -236,3 +269,5 @@ def test_the_help_is_there() -> None:
         done = script(name, "--help")
         assert (done.returncode, f"deploy/registry/{name}" in done.stdout) == (0, True)
         assert "set -eu" not in done.stdout
+        bare = script(name)
+        assert (bare.returncode, bare.stdout, bare.stderr) == (2, "", done.stdout)
