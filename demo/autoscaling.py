@@ -37,14 +37,14 @@ class Pod:
     """
 
     cores: int = 2
-    service: float = 0.00273
+    service: float = 0.00297
     queue: int = 20
     start: int = 45
 
 
 QUEUE, BUSY = {"queue": 0.01}, {"cpu": USUAL}
 RULES = (
-    Rule("15 pods, always", {}, least=15, most=15),
+    Rule("17 pods, always", {}, least=17, most=17),
     Rule("queue time alone", QUEUE),
     Rule("CPU alone", BUSY),
     Rule("both, as in deploy/k8s", QUEUE | BUSY),

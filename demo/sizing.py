@@ -84,6 +84,11 @@ def size(rate: int, cost: Cost) -> Size:
     )
 
 
+def network(megabits: float) -> str:
+    """Write so many megabits a second."""
+    return f"{megabits / 1000:,.1f} Gbit/s" if megabits >= 1000 else f"{megabits:,.1f} Mbit/s"
+
+
 def read(bench: Mapping[str, Any]) -> list[Cost]:
     """Take the costs of our gRPC rows."""
     rows = [row for row in bench["rows"] if row["name"] == "tritext, gRPC"]
@@ -96,15 +101,14 @@ def main() -> None:
     parser.add_argument("bench", type=Path, nargs="?", default=Path("docs/bench.json"))
     costs = read(json.loads(parser.parse_args().bench.read_text(encoding="utf-8")))
     for cost in costs:
-        print(
-            f"\n{cost.texts} text(s) a request: {cost.triton_ms:.2f} CPU-ms a text, Envoy {cost.edge_ms:g} a request\n"
-        )
+        texts = "1 text" if cost.texts == 1 else f"{cost.texts} texts"
+        print(f"\n{texts} a request: {cost.triton_ms:.2f} CPU-ms a text, Envoy {cost.edge_ms:g} a request\n")
         print("| texts/s | Triton cores at work | pods of 2 | Envoy cores | Envoys of 2 | memory | in | out |")
         print("|---|---|---|---|---|---|---|---|")
         for each in (size(rate, cost) for rate in RATES):
             print(
                 f"| {each.rate:,} | {each.cores:,.1f} | {each.pods:,} | {each.edge_cores:,.2f} | {each.edges:,} "
-                f"| {each.memory_gib:,.1f} GiB | {each.received_mbit:,.1f} Mbit/s | {each.sent_mbit:,.1f} Mbit/s |"
+                f"| {each.memory_gib:,.1f} GiB | {network(each.received_mbit)} | {network(each.sent_mbit)} |"
             )
 
 

@@ -29,7 +29,7 @@ NOT_KEPT = {
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "demo/graphs.py", *arguments]
-    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=240, cwd=ROOT)
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=600, cwd=ROOT)
 
 
 @pytest.fixture(scope="module")

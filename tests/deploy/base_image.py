@@ -22,7 +22,7 @@ SUITE = "bookworm"
 # libpython3.11: the stub of Triton's Python backend is linked with it. pip: for the stage that builds.
 PACKAGES = "ca-certificates,libpython3.11,python3-pip"
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
-BOOTSTRAP_SECONDS = 400
+BOOTSTRAP_SECONDS = 800
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def provide(engine: Engine, scratch: Path) -> Bases:
     if given := os.environ.get("TRITEXT_TEST_BASE_IMAGE"):
         return Bases(given, given)
     bases = Bases("tritext-test:base", "tritext-test:build-base")
-    engine.docker("import", str(_root_file_system(scratch)), bases.runtime, timeout=120)
+    engine.docker("import", str(_root_file_system(scratch)), bases.runtime, timeout=300)
     context = scratch / "build-base"
     context.mkdir(exist_ok=True)
     shutil.copyfile(_certificates(), context / "bundle.crt")
@@ -51,7 +51,7 @@ def provide(engine: Engine, scratch: Path) -> Bases:
     (context / "Dockerfile").write_text(
         f"FROM {bases.runtime}\nCOPY bundle.crt {BUNDLE}\nCOPY pip.conf /etc/pip.conf\n", encoding="utf-8"
     )
-    engine.docker("build", "--tag", bases.build, str(context), timeout=120)
+    engine.docker("build", "--tag", bases.build, str(context), timeout=300)
     return bases
 
 

@@ -18,10 +18,10 @@ from tests.deploy.base_image import Bases
 from tests.deploy.compose import CPU, ROOT, command
 from tests.deploy.engine import Engine, engine, run
 from tritext_serve.endpoint.edge.process import binary
-from tritext_serve.server import free_ports
+from tritext_serve.ports import steady_ports
 
-BUILD_SECONDS = 420
-READY_SECONDS = 90
+BUILD_SECONDS = 800
+READY_SECONDS = 240
 SUBNET = "10.61"  # not the usual one, which a stack that runs on this machine may have
 ENDPOINT = """
 $schema: https://azuremlschemas.azureedge.net/latest/managedOnlineEndpoint.schema.json
@@ -108,7 +108,7 @@ class Stack:
             (folder / f"{name}.yml").write_text(text, encoding="utf-8")
         files = [str(folder / f"{name}.yml") for name in texts]
         options = ["--output", str(self.rendered), "--subnet", SUBNET]
-        run([sys.executable, "-m", "tritext", "endpoint", "render", *files, *options], 60)
+        run([sys.executable, "-m", "tritext", "endpoint", "render", *files, *options], 120)
 
 
 @pytest.fixture(scope="session")
@@ -169,7 +169,7 @@ def envoy_image(docker_engine: Engine, cpu_image: str, tmp_path_factory: pytest.
     (context / "Dockerfile").write_text("\n".join(lines), encoding="utf-8")
     (context / "envoy").chmod(0o755)
     tag = "tritext-test:envoy"
-    docker_engine.docker("build", "--tag", tag, str(context), timeout=120)
+    docker_engine.docker("build", "--tag", tag, str(context), timeout=300)
     yield tag
     if not docker_engine.own:
         docker_engine.docker("rmi", "--force", tag)
@@ -181,7 +181,7 @@ def cpu_stack(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:  # fmt: skip
     """The CPU stack but for the two images that nobody here can pull; taken down with its networks and volumes."""
-    private, public = free_ports(2)
+    private, public = steady_ports(2)
     rendered = tmp_path_factory.mktemp("stack") / "rendered"
     project = f"tritext-{uuid.uuid4().hex[:8]}"
     environment = {
@@ -199,14 +199,14 @@ def cpu_stack(
     stack.render()
     try:
         services = ("blue", "green", "ingress", "egress")
-        run([*compose, "up", "--detach", "--no-build", *services], 90, environment)
+        run([*compose, "up", "--detach", "--no-build", *services], 240, environment)
         for name in services:
-            stack.containers[name] = run([*compose, "ps", "--quiet", name], 30, environment).strip()
+            stack.containers[name] = run([*compose, "ps", "--quiet", name], 120, environment).strip()
         await_answers(stack)
         yield stack
     finally:
         with suppress(AssertionError):  # what failed before says more
-            run([*compose, "down", "--volumes", "--timeout", "30"], 90, environment)
+            run([*compose, "down", "--volumes", "--timeout", "30"], 240, environment)
 
 
 def await_answers(stack: Stack) -> None:

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-START_SECONDS = 60
-STOP_SECONDS = 60
+START_SECONDS = 180
+STOP_SECONDS = 120
 IMAGES_KILOBYTES = 4 << 20
 PLENTY_KILOBYTES = 3 * IMAGES_KILOBYTES
 OWN_FLAGS = ("--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false")
@@ -36,7 +36,7 @@ class Engine:
     environment: Mapping[str, str]
     own: bool
 
-    def docker(self, *arguments: str, timeout: float = 60) -> str:
+    def docker(self, *arguments: str, timeout: float = 240) -> str:
         """Run the command line client and give what it prints."""
         return run(["docker", *arguments], timeout, self.environment)
 

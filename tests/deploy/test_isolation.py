@@ -42,7 +42,7 @@ STRANGERS: dict[str, tuple[str, list[str]]] = {
     "internet": ("internet", [f"--ip={INTERNET}", *(f"--network-alias={name}" for name in NAMES)]),
     "inside": ("outbound", [f"--network-alias={TRAP}"]),
 }
-WAIT_SECONDS = 30
+WAIT_SECONDS = 60
 
 
 def places(public: bool = False) -> Places:
@@ -119,7 +119,7 @@ class Neighbourhood:
     @staticmethod
     def _end(running: subprocess.Popen[str]) -> None:
         running.terminate()
-        running.communicate(timeout=15)
+        running.communicate(timeout=60)
 
     def _prober(self, who: str) -> subprocess.Popen[str]:
         source = Path(prober.__file__).read_text(encoding="utf-8")

@@ -18,7 +18,7 @@ from tests.export.repositories import make_repository
 from tritext_serve import wheel
 from tritext_serve.endpoint.watch.watcher import GENTLE_SECONDS, LEAVE_SECONDS
 from tritext_serve.errors import PlatformError
-from tritext_serve.server import free_ports
+from tritext_serve.ports import steady_ports
 
 SCRIPT = ROOT / "deploy/docker/start-triton.sh"
 # The image's Triton has a flag that the wheel's older one lacks; a test must listen on loopback, and on no models.
@@ -78,13 +78,13 @@ def recorder(tmp_path: Path, models: Path) -> dict[str, str]:
 
 @pytest.fixture
 def flags(recorder: dict[str, str]) -> list[str]:
-    return run([str(SCRIPT), "--log-verbose=1"], 10, recorder).splitlines()
+    return run([str(SCRIPT), "--log-verbose=1"], 60, recorder).splitlines()
 
 
 def start(environment: dict[str, str], *flags: str) -> subprocess.CompletedProcess[str]:
     """Run the script to its end."""
     return subprocess.run(
-        [str(SCRIPT), *flags], capture_output=True, text=True, timeout=30, env=environment, check=False
+        [str(SCRIPT), *flags], capture_output=True, text=True, timeout=120, env=environment, check=False
     )
 
 
@@ -168,7 +168,7 @@ def test_the_server_gives_up_before_the_watcher_does_and_that_before_docker(flag
 
 
 def test_the_lock_is_long_and_new_each_time(flags: list[str], recorder: dict[str, str]) -> None:
-    again = run([str(SCRIPT)], 10, recorder).splitlines()
+    again = run([str(SCRIPT)], 60, recorder).splitlines()
     locks = {flag.rpartition("=")[2] for flag in flags + again if "restricted" in flag}
     assert len(locks) == 2
     assert all(len(lock) == 64 for lock in locks)
@@ -183,7 +183,7 @@ def server(tmp_path: Path) -> Iterator[str]:
         pytest.skip(f"MISSING: {error}")
     (tmp_path / "models").mkdir()  # not certified, so this start is one that has to be allowed
     shim = SHIM.format(models=tmp_path / "models", binary=parts.binary)
-    http, grpc, metrics = free_ports(3)
+    http, grpc, metrics = steady_ports(3)
     ports = [f"--http-port={http}", f"--grpc-port={grpc}", f"--metrics-port={metrics}", "--allow-gpu-metrics=false"]
     libraries = ":".join(map(str, parts.libraries))
     allowed = {"LD_LIBRARY_PATH": libraries, "TRITEXT_ALLOW_UNCERTIFIED": "1"}
@@ -192,7 +192,7 @@ def server(tmp_path: Path) -> Iterator[str]:
         process = subprocess.Popen([str(SCRIPT), *ports], env=environment, stdout=log, stderr=log)
     try:
         url = f"http://127.0.0.1:{http}/v2"
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while status(f"{url}/health/ready") != 200:
             text = (tmp_path / "log").read_text(encoding="utf-8", errors="replace")
             assert process.poll() is None, text

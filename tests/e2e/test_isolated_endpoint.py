@@ -24,11 +24,13 @@ from tritext_serve.endpoint.isolation.matrix import SHUT, Probe
 from tritext_serve.endpoint.isolation.namespaces import Network
 from tritext_serve.errors import EndpointError
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(400)]
 
 POSITIVE = "A wonderful film, moving and funny."
+# What is open answers in no time, but for a machine that is busy.
+PATIENCE_SECONDS = 20
 BLUE, GREEN = deployment_namespace("blue"), deployment_namespace("green")
-WAIT_SECONDS = 60
+WAIT_SECONDS = 120
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +91,15 @@ def egresses(up: Walled) -> list[psutil.Process]:
 
 def to(name: str) -> dict[str, Any]:
     """Ask for a name as a deployment does."""
-    return {"kind": "tls", "host": name, "port": 443, "name": name, "seconds": 10}
+    return {"kind": "tls", "host": name, "port": 443, "name": name, "seconds": PATIENCE_SECONDS}
+
+
+def soon(up: Walled, namespace: str, **asked: Any) -> str:
+    """Try until the way is open: a busy egress or server may give up on the other one at first."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while (word := up.try_from(namespace, **asked)) != "open" and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return word
 
 
 def test_both_answer_on_this_machines_loopback(up: Walled) -> None:
@@ -107,9 +117,10 @@ def test_tritons_and_the_edge_are_behind_the_walls(up: Walled) -> None:
 
 def test_triton_is_reached_by_the_edge_and_the_monitor_alone(up: Walled) -> None:
     edge, monitor = up.walls.plan.address(GREEN, "ingress"), up.walls.plan.address(GREEN, "monitor")
-    assert up.try_from("ingress", kind="http", host=edge, port=8000) == "open"
-    assert up.try_from("monitor", kind="http", host=monitor, port=8000) == "open"
-    assert up.try_from("monitor", kind="http", host=monitor, port=METRICS_PORT, path="/metrics") == "open"
+    assert up.try_from("ingress", kind="http", host=edge, port=8000, seconds=PATIENCE_SECONDS) == "open"
+    seen = {"kind": "http", "host": monitor, "seconds": PATIENCE_SECONDS}
+    assert up.try_from("monitor", **seen, port=8000) == "open"
+    assert up.try_from("monitor", **seen, port=METRICS_PORT, path="/metrics") == "open"
     assert up.try_from("ingress", kind="http", host=edge, port=METRICS_PORT) in SHUT
     for who in (BLUE, "egress", "private"):
         for address in (edge, monitor):
@@ -123,7 +134,7 @@ def test_the_probe_notices_a_wall_that_is_taken_down(up: Walled) -> None:
     network = Network(plan)
     network.become(loosen(plan, probe, target))
     try:
-        assert up.try_from(BLUE, kind="http", host=target, port=8000) == "open"
+        assert up.try_from(BLUE, kind="http", host=target, port=8000, seconds=PATIENCE_SECONDS) == "open"
     finally:
         network.become(plan)
     assert up.try_from(BLUE, kind="http", host=target, port=8000) in SHUT
@@ -131,7 +142,7 @@ def test_the_probe_notices_a_wall_that_is_taken_down(up: Walled) -> None:
 
 def test_only_allowed_names_have_an_address_and_only_they_pass(up: Walled) -> None:
     door = up.walls.plan[BLUE].resolver
-    assert up.try_from(BLUE, **to(ALLOWED)) == "open"
+    assert soon(up, BLUE, **to(ALLOWED)) == "open"
     assert up.try_from(BLUE, **to(FORBIDDEN)) == "unresolved"
     assert up.try_from(BLUE, kind="dns", host=door, port=53, name=FORBIDDEN) == "unresolved"
     assert up.try_from(BLUE, **to(FORBIDDEN) | {"host": door}) == "closed"
@@ -147,8 +158,8 @@ def test_only_allowed_names_have_an_address_and_only_they_pass(up: Walled) -> No
 def test_the_probe_notices_one_more_allowed_name(up: Walled) -> None:
     door = up.walls.plan[BLUE].resolver
     egress_file = (up.run.path / "egress" / BOOTSTRAP).read_text(encoding="utf-8")
-    with otherwise(up, egress_file.replace(f'"{next(iter(TRAPS))}"', f'"{FORBIDDEN}"')):
-        assert up.try_from(BLUE, **to(FORBIDDEN) | {"host": door}) == "open"
+    with otherwise(up, egress_file.replace(next(iter(TRAPS)), FORBIDDEN)):
+        assert soon(up, BLUE, **to(FORBIDDEN) | {"host": door}) == "open"
 
 
 def test_an_allowed_name_that_lies_inside_leads_nowhere_and_the_probe_notices_if_it_did(up: Walled) -> None:
@@ -158,7 +169,7 @@ def test_an_allowed_name_that_lies_inside_leads_nowhere_and_the_probe_notices_if
     router = within["filter_chains"][0]["filters"][0]["typed_config"]["http_filters"][-1]["typed_config"]
     router["upstream_http_filters"] = router["upstream_http_filters"][1:]
     with otherwise(up, json.dumps(content)):
-        assert {name: up.try_from(BLUE, **to(name)) for name in TRAPS} == dict.fromkeys(TRAPS, "open")
+        assert {name: soon(up, BLUE, **to(name)) for name in TRAPS} == dict.fromkeys(TRAPS, "open")
 
 
 def test_nothing_on_this_machine_or_outside_is_reached_past_the_egress(up: Walled) -> None:
@@ -209,7 +220,7 @@ def test_two_live_side_by_side_and_what_is_left_of_a_killed_one_is_swept_by_any_
     for each in (up, killed):
         assert each.predict(POSITIVE, **{TARGET: "blue"})[0] == 200
     assert killed.end(signal.SIGKILL) == -signal.SIGKILL
-    assert psutil.wait_procs(killed.members, timeout=20)[1] == []
+    assert psutil.wait_procs(killed.members, timeout=60)[1] == []
     assert len(killed.standing()) == others
     plain = Up(tmp_path, model_repository, "--instances", "1", deployments=("blue",))
     deadline = time.monotonic() + WAIT_SECONDS
@@ -221,4 +232,4 @@ def test_two_live_side_by_side_and_what_is_left_of_a_killed_one_is_swept_by_any_
     assert [*plain.left_behind(), *killed.left_behind()] == []
     assert len(up.standing()) == mine
     assert [up.predict(POSITIVE, **{TARGET: name})[0] for name in ("blue", "green")] == [200, 200]
-    assert up.try_from(BLUE, **to(ALLOWED)) == "open"
+    assert soon(up, BLUE, **to(ALLOWED)) == "open"

@@ -1,5 +1,9 @@
 """Two Tritons behind one Envoy: each gets its share, and of two one may die under load with nothing lost."""
 
+import os
+import signal
+import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +13,9 @@ from hypothesis import strategies as st
 
 from several import RETRIES, Crowd, Fleet, even, fairness, fleet, killed, requests_by_triton
 from tests.e2e.endpoints import LABELS
+
+# Envoy asks each second, and has no answer for a second more: some of these are missing.
+HELD_SECONDS = 3.5
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -28,32 +35,42 @@ def check(crowd: Crowd) -> None:
 
 
 def test_both_get_their_share_and_every_client_is_served(running: Fleet) -> None:
-    before = running.late()
     crowd, sent = even(running, list(LABELS), 600)
     check(crowd)
-    busy = running.late() > before  # then both may be left out for a moment, and who asks once is told so
-    for book in crowd.books:
-        assert set(book.failed) <= ({"Unavailable"} if busy and not book.retries else set()), book
+    assert failures(crowd) == {}
     assert len(sent) == 2
     assert sum(sent.values()) >= crowd.answered
-    assert fairness(list(sent.values())) > 0.9
+    assert fairness(list(sent.values())) > 0.7  # 0.5 is all to one; a busy machine holds one up more than the other
     assert all(book.answered > 0 for book in crowd.books)
 
 
 def test_one_killed_under_load_loses_nothing_to_who_asks_again(running: Fleet) -> None:
     """And to who does not, at most what it had in flight: Envoy must not ask twice what a Triton may have begun."""
-    before = running.late()
     crowd, _ = killed(running, list(LABELS), 300)
     check(crowd)
-    busy = running.late() > before
-    for book in crowd.books:
-        if book.retries:
-            assert book.failed.total() == 0, book
-        else:
-            assert set(book.failed) <= {"Unavailable"}, book
-            assert busy or book.failed.total() <= 1, book
     assert {book.retries for book in crowd.books} == {0, RETRIES}
+    for book in crowd.books:
+        assert book.failed in ([{}] if book.retries else [{}, {"Unavailable": 1}]), book
     assert [each["well"] for each in running.instances()] == [True, True]
+
+
+def test_a_supervisor_that_is_held_up_costs_nobody_an_answer(running: Fleet) -> None:
+    """As a busy machine holds it up; it says of every Triton whether it is well, and then of none."""
+    with Crowd(running, list(LABELS)) as crowd:
+        crowd.wait_for(50)
+        os.kill(running.supervisor, signal.SIGSTOP)
+        try:
+            time.sleep(HELD_SECONDS)
+        finally:
+            os.kill(running.supervisor, signal.SIGCONT)
+        crowd.wait_for(100)
+    check(crowd)
+    assert failures(crowd) == {}
+
+
+def failures(crowd: Crowd) -> dict[str, Counter[str]]:
+    """Say who was told no, and how."""
+    return {book.name: book.failed for book in crowd.books if book.failed}
 
 
 def test_the_page_of_clusters_is_read_by_port() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tritext_serve.canary import Canary, check, is_ready, read_canary
 from tritext_serve.errors import CanaryError
-from tritext_serve.server import free_ports
+from tritext_serve.ports import steady_ports
 
 CANARY = Canary("m", "3", "a text", 1)
 
@@ -67,7 +67,7 @@ def test_an_error_answer_is_quoted(answering: http.server.HTTPServer, monkeypatc
 
 
 def test_nobody_there() -> None:
-    url = f"http://127.0.0.1:{free_ports(1)[0]}"
+    url = f"http://127.0.0.1:{steady_ports(1)[0]}"
     assert not is_ready(url)
     with pytest.raises(CanaryError, match="Connection refused"):
         check(url, CANARY)

@@ -22,9 +22,13 @@ def few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def is_free(port: int) -> bool:
-    """Whether it can be listened on."""
+    """Whether it can be had: nobody listens, nor is a connection to one who did still remembered."""
     with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def test_those_beside_the_kernels_own_come_first_then_its_own_and_no_two_are_alike(few: list[int]) -> None:

@@ -12,17 +12,17 @@ leads nowhere (`passage`).
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tritext_serve.endpoint import passage
+from tritext_serve.endpoint.passage_names import TYPES, is_wildcard
 
 ADMIN_PORT = 9901
 STATS_PORT = 9902
 DNS_PORT = 53
 DNS_TTL_SECONDS = 30
-TYPES = passage.TYPES
 # Of a connection that no chain takes.
 LOG_FIELDS = {
     "time": "%START_TIME%",
@@ -91,10 +91,12 @@ def render(egress: Egress) -> dict[str, str]:
         JSON text by file name; ``egress.json`` is the only one, and no other file is needed.
     """
     listeners = [each for doorway in egress.doorways for each in _doorway(doorway, egress)]
+    rooms = passage.rooms([_listener_name(each, port) for each in egress.doorways for port in _ports(each)])
     clusters: list[dict[str, Any]] = []
     if egress.doorways:
-        listeners.append(passage.listener(egress.nowhere, _log(egress.log_path, passage.LOG_FIELDS)))
-        clusters += passage.clusters([doorway.deployment for doorway in egress.doorways])
+        names = _names(egress.doorways)
+        listeners.append(passage.listener(names, egress.nowhere, _log(egress.log_path, passage.LOG_FIELDS)))
+        clusters += passage.clusters([doorway.deployment for doorway in egress.doorways], names)
     if egress.stats_address:
         listeners.append(stats_listener(egress.stats_address, STATS_PORT))
         clusters.append(admin_cluster(ADMIN_PORT))
@@ -102,6 +104,7 @@ def render(egress: Egress) -> dict[str, str]:
     bootstrap = {
         "admin": {"address": pipe if egress.admin_socket else socket_address("127.0.0.1", ADMIN_PORT)},
         "bootstrap_extensions": [passage.EXTENSION],
+        "layered_runtime": rooms,
         "static_resources": {"listeners": listeners, "clusters": clusters},
     }
     return {"egress.json": json.dumps(bootstrap, indent=1) + "\n"}
@@ -141,27 +144,50 @@ def admin_cluster(port: int) -> dict[str, Any]:
 
 def _doorway(doorway: Doorway, egress: Egress) -> list[dict[str, Any]]:
     """Write a listener for each port, and the table of names."""
-    ports = sorted({port for allowed in doorway.allowed for port in allowed.ports})
-    listeners = [*(_tls_listener(doorway, port, egress) for port in ports), _name_table(doorway)]
+    listeners = [*(_tls_listener(doorway, port, egress) for port in _ports(doorway)), _name_table(doorway)]
     if egress.namespace:
         for listener in listeners:
             listener["address"]["socket_address"]["network_namespace_filepath"] = egress.namespace
     return listeners
 
 
+def _ports(doorway: Doorway) -> list[int]:
+    return sorted({port for allowed in doorway.allowed for port in allowed.ports})
+
+
+def _names(doorways: Iterable[Doorway]) -> list[str]:
+    """List what any of them allows, as ``name:port``."""
+    allowed = {allowed for doorway in doorways for allowed in doorway.allowed}
+    return sorted({f"{each.host.lower()}:{port}" for each in allowed for port in each.ports})
+
+
+def _listener_name(doorway: Doorway, port: int) -> str:
+    return f"{doorway.deployment}-{port}"
+
+
 def _tls_listener(doorway: Doorway, port: int, egress: Egress) -> dict[str, Any]:
-    names = sorted({allowed.host for allowed in doorway.allowed if port in allowed.ports})
     inspector = {"@type": f"{TYPES}.filters.listener.tls_inspector.v3.TlsInspector"}
     return {
-        "name": f"{doorway.deployment}-{port}",
+        "name": _listener_name(doorway, port),
         "address": socket_address(doorway.address, port),
         "listener_filters": [{"name": "tls_inspector", "typed_config": inspector}],
         "listener_filters_timeout": "5s",
         "per_connection_buffer_limit_bytes": 1 << 16,
-        "filter_chains": [{"filter_chain_match": {"server_names": names}, "filters": [_pass_on(doorway, port)]}],
+        "filter_chains": _chains(doorway, port),
         # A connection that no chain takes ends here; those that one takes are logged where they pass.
         "access_log": [_log(egress.log_path, LOG_FIELDS) | {"filter": {"response_flag_filter": {"flags": ["NR"]}}}],
     }
+
+
+def _chains(doorway: Doorway, port: int) -> list[dict[str, Any]]:
+    """Take what is allowed, and what lies below a wildcard no faster than the names can be remembered."""
+    names = sorted({allowed.host.lower() for allowed in doorway.allowed if port in allowed.ports})
+    onwards = _pass_on(doorway, port)
+    kinds = (
+        ([name for name in names if not is_wildcard(name)], [onwards]),
+        ([name for name in names if is_wildcard(name)], [passage.pace(doorway.deployment), onwards]),
+    )
+    return [{"filter_chain_match": {"server_names": of}, "filters": filters} for of, filters in kinds if of]
 
 
 def _pass_on(doorway: Doorway, port: int) -> dict[str, Any]:

@@ -3,19 +3,24 @@
 ::
 
     a doorway ── CONNECT NAME:PORT ──► listener within Envoy ──► a cluster a name, a host an address ──► the internet
-                                                                 └─ an address inside: 403, and no packet is sent
+      └─ too many connections: closed                            └─ an address inside: 403, and no packet is sent
 
 Envoy's shorter way, which takes the name from the handshake and connects at once, looks at the first address of a name
 alone, and goes on to the next where the first does not answer. Here every address is judged when it is chosen, also
 when it is chosen because another has failed.
+
+What one deployment may use up is bounded by itself: connections before a word is said on them (``rooms``), those that
+pass, and names below wildcards (``pace``).
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-TYPES = "type.googleapis.com/envoy.extensions"
-# The listener within and the clusters that lead to it, and the cluster that makes one for each name.
-PASSAGE, NAMES = "passage", "anywhere-allowed"
+from tritext_serve.endpoint import passage_names
+from tritext_serve.endpoint.passage_names import TYPES, Pace
+
+# The listener within and the clusters that lead to it.
+PASSAGE = "passage"
 # Where no allowed name may lead: this host, private and shared networks, a provider's metadata, Azure's own channel to
 # its machines, tests of devices, everybody at once. What is kept for examples is not among them: it stands for the
 # internet in tests.
@@ -23,10 +28,7 @@ INSIDE = (
     "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "168.63.129.16/32", "169.254.0.0/16", "172.16.0.0/12",
     "192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4",
 )  # fmt: skip
-CONNECT_SECONDS, RESOLVE_SECONDS, IDLE_SECONDS = 5, 5, 300
-MOST_NAMES = 256
-# A name of several addresses is tried at so many more of them.
-OTHER_ADDRESSES = 2
+IDLE_SECONDS = 300
 # A connection within Envoy carries many: a reader who is slow holds up its own stream and no other, as the connection's
 # window has room for every stream's.
 MOST_STREAMS, STREAM_WINDOW = 256, 1 << 18
@@ -35,8 +37,10 @@ WINDOWS = {
     "initial_stream_window_size": STREAM_WINDOW,
     "initial_connection_window_size": MOST_STREAMS * STREAM_WINDOW,
 }
-# Of one deployment at a time: one that holds as many leaves the others theirs.
+# Of one deployment at a time, before the handshake and after it: one that holds as many leaves the others theirs.
 MOST_CONNECTIONS = 1024
+# Likewise, to names below wildcards.
+PACE = Pace(burst=128, per_second=4)
 # What a doorway knows of a connection and the listener within does not.
 TOLD = {
     "x-doorway": "%DOWNSTREAM_LOCAL_ADDRESS%",
@@ -75,10 +79,28 @@ def entrance(deployment: str, port: int) -> dict[str, Any]:
     }
 
 
-def listener(nowhere: Sequence[str], log: Mapping[str, Any]) -> dict[str, Any]:
+def pace(deployment: str) -> dict[str, Any]:
+    """Describe the filter that closes what asks for names below wildcards too fast."""
+    config = {
+        "@type": f"{TYPES}.filters.network.local_ratelimit.v3.LocalRateLimit",
+        "stat_prefix": f"egress_{deployment}",
+        "token_bucket": PACE.bucket,
+        "share_key": deployment,  # one bucket for all of its ports
+    }
+    return {"name": "pace", "typed_config": config}
+
+
+def rooms(listeners: Sequence[str]) -> dict[str, Any]:
+    """Bound what each doorway's listener holds from the moment that it is accepted, silent or not, by its name."""
+    bounds = {f"envoy.resource_limits.listener.{name}.connection_limit": MOST_CONNECTIONS for name in listeners}
+    return {"layers": [{"name": "rooms", "static_layer": bounds}]}
+
+
+def listener(names: Sequence[str], nowhere: Sequence[str], log: Mapping[str, Any]) -> dict[str, Any]:
     """Describe the listener within, which resolves names and connects.
 
     Args:
+        names: What any doorway allows, as ``name:port``.
         nowhere: Prefixes to which it does not connect.
         log: Where each connection becomes a line.
     """
@@ -89,8 +111,8 @@ def listener(nowhere: Sequence[str], log: Mapping[str, Any]) -> dict[str, Any]:
         "http2_protocol_options": WINDOWS,
         "stream_idle_timeout": f"{IDLE_SECONDS}s",
         "upgrade_configs": [{"upgrade_type": "CONNECT"}],
-        "route_config": {"virtual_hosts": [{"name": PASSAGE, "domains": ["*"], "routes": [_route()]}]},
-        "http_filters": [_resolve(), _connect(nowhere)],
+        "route_config": {"virtual_hosts": passage_names.hosts(names)},
+        "http_filters": [passage_names.resolve(), _connect(nowhere)],
         "access_log": [log],
     }
     return {
@@ -100,9 +122,10 @@ def listener(nowhere: Sequence[str], log: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def clusters(deployments: Sequence[str]) -> list[dict[str, Any]]:
+def clusters(deployments: Sequence[str], names: Sequence[str]) -> list[dict[str, Any]]:
     """Describe each deployment's way to the listener within, and what makes a cluster for each name."""
-    return [*map(_entry, deployments), _names(len(deployments))]
+    breakers = _breakers(MOST_CONNECTIONS * len(deployments))
+    return [*map(_entry, deployments), *passage_names.clusters(names, PACE.names * len(deployments), breakers)]
 
 
 def _way_in(deployment: str) -> str:
@@ -129,47 +152,6 @@ def _entry(deployment: str) -> dict[str, Any]:
 def _breakers(most: int) -> dict[str, Any]:
     counted = ("max_connections", "max_pending_requests", "max_requests")
     return {"thresholds": [dict.fromkeys(counted, most)]}
-
-
-def _names(deployments: int) -> dict[str, Any]:
-    """Make a cluster for each name that is asked for, with its addresses; getaddrinfo honours /etc/hosts."""
-    resolver = f"{TYPES}.network.dns_resolver.getaddrinfo.v3.GetAddrInfoDnsResolverConfig"
-    each = {"lb_policy": "ROUND_ROBIN", "max_sub_clusters": MOST_NAMES, "sub_cluster_ttl": f"{IDLE_SECONDS}s"}
-    kind = {"@type": f"{TYPES}.clusters.dynamic_forward_proxy.v3.ClusterConfig", "sub_clusters_config": each}
-    return {
-        "name": NAMES,
-        "lb_policy": "CLUSTER_PROVIDED",
-        "connect_timeout": f"{CONNECT_SECONDS}s",
-        "circuit_breakers": _breakers(MOST_CONNECTIONS * deployments),
-        "dns_lookup_family": "V4_ONLY",
-        "typed_dns_resolver_config": {
-            "name": "envoy.network.dns_resolver.getaddrinfo",
-            "typed_config": {"@type": resolver},
-        },
-        "cluster_type": {"name": "envoy.clusters.dynamic_forward_proxy", "typed_config": kind},  # by this name alone
-    }
-
-
-def _route() -> dict[str, Any]:
-    retry = {
-        "retry_on": "connect-failure",
-        "num_retries": OTHER_ADDRESSES,
-        "retry_host_predicate": [
-            {
-                "name": "others",
-                "typed_config": {"@type": f"{TYPES}.retry.host.previous_hosts.v3.PreviousHostsPredicate"},
-            }
-        ],
-        "host_selection_retry_max_attempts": 2 * OTHER_ADDRESSES,
-    }
-    tunnel = {"upgrade_configs": [{"upgrade_type": "CONNECT", "connect_config": {}}], "timeout": "0s"}
-    return {"match": {"connect_matcher": {}}, "route": {"cluster": NAMES, "retry_policy": retry, **tunnel}}
-
-
-def _resolve() -> dict[str, Any]:
-    config = {"sub_cluster_config": {"cluster_init_timeout": f"{RESOLVE_SECONDS}s"}}
-    kind = f"{TYPES}.filters.http.dynamic_forward_proxy.v3.FilterConfig"
-    return {"name": "names", "typed_config": {"@type": kind, **config}}
 
 
 def _connect(nowhere: Sequence[str]) -> dict[str, Any]:

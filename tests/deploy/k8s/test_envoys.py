@@ -6,7 +6,6 @@ import http.client
 import json
 import socket
 import subprocess
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -21,7 +20,7 @@ import yaml
 from tests.deploy.k8s.kustomized import TREE
 from tritext_serve.endpoint.edge import process
 from tritext_serve.endpoint.kubernetes.__main__ import main
-from tritext_serve.endpoint.kubernetes.egress import PROXY_PORT, allowed, beyond_the_policy, egress
+from tritext_serve.endpoint.kubernetes.egress import allowed, beyond_the_policy, egress
 from tritext_serve.endpoint.kubernetes.ingress import CLIENTS_PORT, DRAIN_PORT, FOLDER, STATS_PORT, ingress
 from tritext_serve.endpoint.model import Deployment, Endpoint, Network, OutboundRule
 from tritext_serve.errors import IsolationError
@@ -46,7 +45,7 @@ def envoy(bootstrap: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("wb") as output:
         running = subprocess.Popen([*command, "--log-level", "warning"], stdout=output, stderr=subprocess.STDOUT)
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while True:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
@@ -124,7 +123,7 @@ def test_a_secret_that_changes_changes_the_keys_of_a_running_ingress_and_it_can_
         assert status(port, "old-key") == 503  # let in; no name server here knows a pod
         assert status(port, "new-key") == 401
         mount(folder, written("new-key"))
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while status(port, "new-key") == 401 and time.monotonic() < deadline:
             time.sleep(0.1)
         assert (status(port, "old-key"), status(port, "new-key")) == (401, 503)
@@ -144,63 +143,6 @@ def kept(port: int) -> bool:
         answer = connection.getresponse()
         assert (answer.status, answer.read()) == (200, b'{"status":"live"}')
         return answer.getheader("connection") != "close"
-
-
-@contextmanager
-def listener() -> Iterator[int]:
-    """Somebody outside who says hello to whoever connects."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def greet() -> None:
-            try:
-                while True:
-                    connection, _ = server.accept()
-                    with connection:
-                        connection.sendall(b"hello")
-            except OSError:
-                return
-
-        threading.Thread(target=greet, daemon=True).start()
-        yield server.getsockname()[1]
-        server.shutdown(socket.SHUT_RDWR)
-
-
-def connect(proxy: int, target: str) -> tuple[int, bytes]:
-    """Ask the proxy for a connection: its status, and what comes from the other end."""
-    with socket.create_connection(("127.0.0.1", proxy), timeout=10) as asked:
-        asked.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
-        reader = asked.makefile("rb")
-        code = int(reader.readline().split()[1])
-        while reader.readline().strip():
-            pass
-        return code, reader.read(5) if code == 200 else b""
-
-
-def test_the_egress_connects_to_what_is_allowed_and_to_nothing_else(tmp_path: Path) -> None:
-    proxy, stats, admin = steady_ports(3)
-    with listener() as outside:
-        allows = endpoint(replace(RULE, ports=(outside,)), replace(RULE, name="more", destination="*.localhost"))
-        text = egress(allows)["egress.json"].replace("0.0.0.0", "127.0.0.1")
-        for old, new in ((PROXY_PORT, proxy), (STATS_PORT, stats), (9901, admin)):
-            text = text.replace(f'"port_value": {old}', f'"port_value": {new}')
-        (tmp_path / "egress.json").write_text(text, encoding="utf-8")
-        with envoy(tmp_path / "egress.json", proxy):
-            assert connect(proxy, f"localhost:{outside}") == (200, b"hello")
-            for name in (
-                f"127.0.0.1:{outside}",
-                f"evil.example:{outside}",
-                "localhost:22",
-                f"localhost.evil:{outside}",
-            ):
-                assert connect(proxy, name)[0] == 403, name
-            plain = f"GET http://localhost:{outside}/ HTTP/1.1\r\nHost: localhost:{outside}\r\n\r\n"
-            with socket.create_connection(("127.0.0.1", proxy), timeout=10) as asked:
-                asked.sendall(plain.encode())
-                assert b"200" not in asked.recv(64)
-            with urllib.request.urlopen(f"http://127.0.0.1:{stats}/stats/prometheus", timeout=10) as answer:
-                assert b"envoy_" in answer.read()
-            with pytest.raises(urllib.error.HTTPError, match="404"):
-                urllib.request.urlopen(f"http://127.0.0.1:{stats}/config_dump", timeout=10)
 
 
 def test_private_endpoints_and_tags_are_names_that_are_let_through() -> None:

@@ -12,9 +12,10 @@ from tritext_serve.endpoint.edge import Edge, Limits, Listener, render
 from tritext_serve.endpoint.edge.files import write
 from tritext_serve.endpoint.edge.process import Envoy
 from tritext_serve.endpoint.model import Deployment, Endpoint, Upstream
-from tritext_serve.server import Server, free_ports
+from tritext_serve.ports import steady_ports
+from tritext_serve.server import Server
 
-TAKEN_SECONDS = 20
+TAKEN_SECONDS = 60
 TAKEN = {
     "cds.json": "cluster_manager.cds.update_success",
     "rds.json": "http.edge.rds.endpoint.update_success",
@@ -103,7 +104,7 @@ def run_edge(
     directory: Path, health: Health, endpoint: Endpoint, upstreams: tuple[Upstream, ...], **more: Any
 ) -> Iterator[RunningEdge]:
     """Run Envoy on loopback in front of servers that already run; ``more`` are attributes of Edge."""
-    port, admin = free_ports(2)
+    port, admin = steady_ports(2)
     settings: dict[str, Any] = {"keys": KEYS, "limits": Limits(drain_seconds=1), "log_path": "access.log"} | more
     edge = Edge(endpoint, upstreams, listeners=(Listener("127.0.0.1", port),), admin_port=admin, **settings)
     write(directory, render(edge))

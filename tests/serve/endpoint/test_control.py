@@ -66,7 +66,9 @@ def test_a_verb_that_fails_does_not_take_the_supervisor_with_it(path: Path, capl
     assert ask(path, {"words": 1}) == {"said": 1}
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=50, deadline=None
+)
 @given(st.binary(max_size=300).map(lambda data: data.replace(b"\n", b"") + b"\n"))
 def test_no_bytes_get_anything_but_an_answer(path: Path, line: bytes) -> None:
     assert "ok" in raw(path, line) or "progress" in raw(path, line)

@@ -24,9 +24,23 @@ def test_each_doorway_has_its_own_listeners_and_names() -> None:
     found = listeners(Egress((BLUE, GREEN)))
     assert set(found) == {"blue-443", "blue-8443", "blue-names", "green-443", "green-names", "passage"}
     names = {
-        name: found[name]["filter_chains"][0]["filter_chain_match"]["server_names"] for name in found if "4" in name
+        name: [chain["filter_chain_match"]["server_names"] for chain in found[name]["filter_chains"]]
+        for name in found
+        if "4" in name
     }
-    assert names == {"blue-443": ["*.b.example", "a.example"], "blue-8443": ["*.b.example"], "green-443": ["c.example"]}
+    assert names == {
+        "blue-443": [["a.example"], ["*.b.example"]],
+        "blue-8443": [["*.b.example"]],
+        "green-443": [["c.example"]],
+    }
+
+
+def test_each_doorway_is_bounded_by_itself() -> None:
+    (layer,) = json.loads(render(Egress((BLUE, GREEN)))["egress.json"])["layered_runtime"]["layers"]
+    bounded = {
+        f"envoy.resource_limits.listener.{name}.connection_limit" for name in ("blue-443", "blue-8443", "green-443")
+    }
+    assert set(layer["static_layer"]) == bounded
 
 
 def test_there_is_no_chain_for_what_is_not_named() -> None:

@@ -67,12 +67,14 @@ def test_background_jobs_let_the_others_pass() -> None:
 
 def test_it_waits_a_moment_for_the_clients_that_it_has_just_answered() -> None:
     held = Held()
-    scheduler: Scheduler[int] = Scheduler(held.answer, max_waiting=9, max_texts=9, gathering=Gathering(5, 5))
+    scheduler: Scheduler[int] = Scheduler(held.answer, max_waiting=9, max_texts=9, gathering=Gathering(60, 60))
     scheduler.admit(0, 1)
     assert held.begun.wait(20)
     scheduler.admit(1, 1)
     scheduler.admit(2, 1)
     held.go.set()
+    while not held.batches:
+        time.sleep(0.001)
     time.sleep(0.02)
     assert held.batches == [[0]]
     scheduler.admit(3, 1)

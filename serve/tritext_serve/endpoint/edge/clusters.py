@@ -19,6 +19,9 @@ LUA = Path(__file__).parent / "lua"
 COLLECTOR, ADMIN = "otlp_collector", "envoy_admin"
 CONNECT_SECONDS = "1s"
 HEALTH_SECONDS = "1s"
+# Answers in a row that may be missing; a 503 counts at once. Silence says that the supervisor or the machine is busy,
+# and nothing of the Tritons, all of which it is asked about: who does not connect or gives 500s is soon an outlier.
+MOST_SILENT = 5
 # Shorter than Triton keeps an idle connection, so that it is Envoy that closes it.
 IDLE_SECONDS = "50s"
 
@@ -130,7 +133,7 @@ def _health_check(deployment: str, upstreams: list[Upstream]) -> dict[str, Any]:
         "timeout": HEALTH_SECONDS,
         "interval": HEALTH_SECONDS,
         "no_traffic_interval": HEALTH_SECONDS,
-        "unhealthy_threshold": 1,
+        "unhealthy_threshold": MOST_SILENT,
         "healthy_threshold": 1,
         "always_log_health_check_failures": False,
         "http_health_check": {"path": path},

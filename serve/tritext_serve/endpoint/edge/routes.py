@@ -29,11 +29,12 @@ PAGE_POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-# Only what never reached a Triton is sent again, and to another one if there is one.
+# Only what never reached a Triton is sent again, and to another one if there is one. A dead one is the least busy of
+# all: of two, the living one comes up in a quarter of the draws, so that there are many.
 RETRY = {
     "retry_on": "connect-failure,refused-stream",
     "num_retries": 2,
-    "host_selection_retry_max_attempts": "3",
+    "host_selection_retry_max_attempts": "32",
     "retry_host_predicate": [
         {
             "name": "envoy.retry_host_predicates.previous_hosts",

@@ -8,7 +8,8 @@ from pathlib import Path
 from tritext_serve.endpoint import keys
 from tritext_serve.endpoint.edge.files import replace
 from tritext_serve.endpoint.files import load
-from tritext_serve.endpoint.kubernetes.egress import beyond_the_policy, egress
+from tritext_serve.endpoint.kubernetes.egress import allowed, beyond_the_policy, egress
+from tritext_serve.endpoint.kubernetes.fetcher import USUAL_EXTRAS, check_fetchable
 from tritext_serve.endpoint.kubernetes.ingress import ingress
 from tritext_serve.errors import ServeError
 
@@ -16,7 +17,8 @@ OUTPUT = Path("deploy/k8s/base/envoy")
 EPILOG = """\
 example:
   python3 -m tritext_serve.endpoint.kubernetes deploy/endpoint/endpoint.yml deploy/endpoint/blue.yml \\
-    deploy/endpoint/network.yml --secrets deploy/envoy/rendered/k8s
+    deploy/endpoint/network.yml --secrets deploy/envoy/rendered/k8s \\
+    --model https://filmmodels.blob.core.windows.net/models/sentiment
   kubectl -n tritext create secret generic ingress-routes --from-file=deploy/envoy/rendered/k8s/rds.json
 """
 
@@ -31,13 +33,22 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--output", type=Path, default=OUTPUT, metavar="FOLDER", help=f"default: {OUTPUT}")
     parser.add_argument("--secrets", type=Path, required=True, metavar="FOLDER", help="for what holds the keys")
     parser.add_argument("--keys", type=Path, metavar="FILE", help="default: keys.json in --secrets, made anew")
+    parser.add_argument(
+        "--model", action="append", default=[], metavar="URI", help="a TRITEXT_REPOSITORY to check: can a pod fetch it?"
+    )
+    parser.add_argument(
+        "--extras",
+        default=",".join(USUAL_EXTRAS),
+        metavar="NAMES",
+        help="the fetcher image's: blob, s3, gs; default: blob",
+    )
     parser.add_argument("--namespace", default="tritext", help="default: tritext")
     parser.add_argument("--cluster-domain", default="cluster.local", metavar="NAME", help="default: cluster.local")
     args = parser.parse_args(arguments)
     try:
         _write(args)
     except (ServeError, OSError) as error:
-        sys.stderr.write(f"tritext: {error}\n")
+        sys.stderr.write(f"{parser.prog}: {error}\n")
         return 1
     return 0
 
@@ -45,6 +56,8 @@ def main(arguments: Sequence[str]) -> int:
 def _write(args: argparse.Namespace) -> None:
     loaded = load(args.files)
     endpoint, out = loaded.endpoint, egress(loaded.endpoint)
+    for uri in args.model:
+        check_fetchable(uri, args.extras.split(","), allowed(endpoint))
     args.secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
     known = keys.read_or_make(args.keys or args.secrets / "keys.json")
     into = ingress(endpoint, known, f"{args.namespace}.svc.{args.cluster_domain}")

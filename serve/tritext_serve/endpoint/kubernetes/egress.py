@@ -2,35 +2,31 @@
 
 Pods find this proxy by an address in their environment, so that they need no name server, and ask it by CONNECT. It
 connects to the names of the network file and answers 403 to every other. What passes is not decrypted. Where a name
-leads is not looked at here: that it is an address outside is what the network policy ``egress`` says.
+leads is not looked at here: that it is an address outside is what the network policy ``egress`` says. A pod that asks
+for ever new names below a wildcard is answered 429 when it is too fast, and takes no room that others need.
 """
 
 import json
 from collections.abc import Sequence
 from typing import Any
 
+from tritext_serve.endpoint import passage_names
 from tritext_serve.endpoint.edge.clusters import TYPE
 from tritext_serve.endpoint.isolation.outbound import Outbound, outbound
 from tritext_serve.endpoint.kubernetes.ingress import EVERYWHERE, STATS_PORT, check
 from tritext_serve.endpoint.model import Endpoint
+from tritext_serve.endpoint.passage_names import Pace
 from tritext_serve.errors import IsolationError
 
 PROXY_PORT, ADMIN_PORT = 3128, 9901
 TLS_PORT = 443
-CLUSTER, ADMIN = "anywhere-allowed", "administration"
+ADMINISTRATION = "administration"
 FILTERS = f"{TYPE}envoy.extensions.filters."
-# The same in the filter and in the cluster, or Envoy refuses the file. getaddrinfo honours a pod's search domains.
-RESOLVER = {
-    "name": "egress",
-    "dns_lookup_family": "V4_ONLY",
-    "max_hosts": 256,
-    "typed_dns_resolver_config": {
-        "name": "envoy.network.dns_resolver.getaddrinfo",
-        "typed_config": {
-            "@type": f"{TYPE}envoy.extensions.network.dns_resolver.getaddrinfo.v3.GetAddrInfoDnsResolverConfig"
-        },
-    },
-}
+# Of one pod, to names below wildcards; and for how many pods there is room: two deployments of 20, and a quarter more
+# while they are replaced. All names together take half of what the manifest lets the container have.
+PACE, PODS = Pace(burst=32, per_second=1), 50
+# Connections that one egress holds, and how long one may be silent before it asks.
+MOST_CONNECTIONS, SILENT_SECONDS = 4096, 5
 LOG_FIELDS = {
     "time": "%START_TIME%",
     "from": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
@@ -39,6 +35,7 @@ LOG_FIELDS = {
     "to": "%UPSTREAM_HOST%",
     "ms": "%DURATION%",
 }
+PACING = "http.local_ratelimit.v3.LocalRateLimit"
 REFUSED = "this name is not among the outbound rules of the network file\n"
 
 
@@ -52,12 +49,16 @@ def egress(endpoint: Endpoint) -> dict[str, str]:
         IsolationError: a deployment may reach everything, or an outbound rule means nothing here.
     """
     check(endpoint)
+    names = allowed(endpoint)
+    counted = ("max_connections", "max_pending_requests", "max_requests")
+    breakers = {"thresholds": [dict.fromkeys(counted, MOST_CONNECTIONS)]}
     bootstrap = {
         "admin": {"address": _address("127.0.0.1", ADMIN_PORT)},
         "static_resources": {
-            "listeners": [_proxy(allowed(endpoint)), _counters()],
-            "clusters": [_forwarder(), _administration()],
+            "listeners": [_proxy(names), _counters()],
+            "clusters": [*passage_names.clusters(names, PACE.names * PODS, breakers), _administration()],
         },
+        "overload_manager": _overload(),
     }
     return {"egress.json": json.dumps(bootstrap, indent=1) + "\n"}
 
@@ -76,7 +77,7 @@ def allowed(endpoint: Endpoint) -> list[str]:
                 f"deployment {name}: isolation_mode {endpoint.network.isolation_mode}: the pods' network policies let "
                 "them reach nothing but the egress: give a network file with allow_only_approved_outbound"
             )
-        found |= {f"{host}:{port}" for host, port in _let(reached)}
+        found |= {f"{host.lower()}:{port}" for host, port in _let(reached)}
     return sorted(found)
 
 
@@ -107,25 +108,43 @@ def _let(reached: Outbound) -> list[tuple[str, int]]:
     return [(host, port) for host, ports in let for port in ports]
 
 
-def _proxy(hosts: Sequence[str]) -> dict[str, Any]:
+def _proxy(names: Sequence[str]) -> dict[str, Any]:
     filters = [
-        _typed("names", "http.dynamic_forward_proxy.v3.FilterConfig", {"dns_cache_config": RESOLVER}),
+        _typed("pace", PACING, {"stat_prefix": "egress"}),
+        passage_names.resolve(),
         _typed("router", "http.router.v3.Router", {}),
     ]
     refuse = {"match": {"prefix": "/"}, "direct_response": {"status": 403, "body": {"inline_string": REFUSED}}}
     refused = {"name": "refused", "domains": ["*"], "routes": [_refuse_connect(), refuse]}
-    connect = {"upgrade_configs": [{"upgrade_type": "CONNECT", "connect_config": {}}], "timeout": "0s"}
-    through = {"match": {"connect_matcher": {}}, "route": {"cluster": CLUSTER} | connect}
-    hosts_let = [{"name": "allowed", "domains": list(hosts), "routes": [through]}] if hosts else []
     manager = {
         "stat_prefix": "egress",
-        "request_headers_timeout": "5s",
+        "use_remote_address": True,  # whose pace it is: the connection's word counts, and no header's
+        "skip_xff_append": True,
+        "common_http_protocol_options": {"idle_timeout": f"{SILENT_SECONDS}s"},
+        "request_headers_timeout": f"{SILENT_SECONDS}s",
         "stream_idle_timeout": "300s",
+        "upgrade_configs": [{"upgrade_type": "CONNECT"}],
         "access_log": [_log()],
-        "route_config": {"virtual_hosts": [*hosts_let, refused]},
+        "route_config": {"virtual_hosts": [*passage_names.hosts(names, {"pace": _pace()}), refused]},
         "http_filters": filters,
     }
     return _listener("proxy", PROXY_PORT, manager)
+
+
+def _pace() -> dict[str, Any]:
+    """Count each pod by itself."""
+    always = {"default_value": {"numerator": 100}}
+    return {
+        "@type": FILTERS + PACING,
+        "stat_prefix": "egress",
+        "token_bucket": PACE.bucket,  # Envoy wants one for all together, and is told not to look at it
+        "always_consume_default_token_bucket": False,
+        "filter_enabled": always,
+        "filter_enforced": always,
+        "rate_limits": [{"actions": [{"remote_address": {}}]}],
+        "descriptors": [{"entries": [{"key": "remote_address"}], "token_bucket": PACE.bucket}],
+        "max_dynamic_descriptors": 4 * PODS,
+    }
 
 
 def _refuse_connect() -> dict[str, Any]:
@@ -138,13 +157,13 @@ def _refuse_connect() -> dict[str, Any]:
 
 def _counters() -> dict[str, Any]:
     """Show this Envoy's counters, and no other page of its administration."""
-    route = {"match": {"path": "/stats/prometheus"}, "route": {"cluster": ADMIN}}
+    route = {"match": {"path": "/stats/prometheus"}, "route": {"cluster": ADMINISTRATION}}
     manager = {
         "stat_prefix": "counters",
         "route_config": {"virtual_hosts": [{"name": "counters", "domains": ["*"], "routes": [route]}]},
         "http_filters": [_typed("router", "http.router.v3.Router", {})],
     }
-    return _listener("counters", STATS_PORT, manager)
+    return _listener("counters", STATS_PORT, manager) | {"ignore_global_conn_limit": True}
 
 
 def _listener(name: str, port: int, manager: dict[str, Any]) -> dict[str, Any]:
@@ -157,23 +176,20 @@ def _listener(name: str, port: int, manager: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _forwarder() -> dict[str, Any]:
-    kind = f"{TYPE}envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig"
-    return {
-        "name": CLUSTER,
-        "lb_policy": "CLUSTER_PROVIDED",
-        "connect_timeout": "5s",
-        "cluster_type": {"name": "names", "typed_config": {"@type": kind, "dns_cache_config": RESOLVER}},
-    }
+def _overload() -> dict[str, Any]:
+    kind = f"{TYPE}envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig"
+    config = {"@type": kind, "max_active_downstream_connections": MOST_CONNECTIONS}
+    name = "envoy.resource_monitors.global_downstream_max_connections"
+    return {"resource_monitors": [{"name": name, "typed_config": config}]}
 
 
 def _administration() -> dict[str, Any]:
     endpoint = {"endpoint": {"address": _address("127.0.0.1", ADMIN_PORT)}}
     return {
-        "name": ADMIN,
+        "name": ADMINISTRATION,
         "type": "STATIC",
         "connect_timeout": "1s",
-        "load_assignment": {"cluster_name": ADMIN, "endpoints": [{"lb_endpoints": [endpoint]}]},
+        "load_assignment": {"cluster_name": ADMINISTRATION, "endpoints": [{"lb_endpoints": [endpoint]}]},
     }
 
 

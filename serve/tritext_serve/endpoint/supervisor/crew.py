@@ -82,6 +82,14 @@ class Crew:
         """How many instances get requests."""
         return sum(instance.state.well for instance in self.instances)
 
+    def serves(self, instance: Instance) -> bool:
+        """Whether an instance is to get requests: if it is well, or is late where none of several is better.
+
+        When all are late at once it is the machine that is busy, and nobody would be served.
+        """
+        alone = len(self.instances) == 1
+        return instance.state.well or (instance.state.suspect and not alone and not self.well)
+
     def start(self) -> None:
         """Begin to start every instance; returns at once."""
         for instance in self.instances:

@@ -284,8 +284,9 @@ class Supervisor:
         instance = self._instances.get((deployment, number))
         if instance is None:
             return None
-        state = instance.state
-        return Health(state.well, state.phase, "" if state.well else f"{state.reason}: {state.detail}")
+        state, crew = instance.state, self.crews.get(deployment)
+        well = state.well or (crew is not None and instance in crew.instances and crew.serves(instance))
+        return Health(well, state.phase, "" if well else f"{state.reason}: {state.detail}")
 
     def _standing(self) -> Standing:
         return view.standing(self)

@@ -31,6 +31,8 @@ example:
   tritext endpoint render deploy/endpoint/endpoint.yml deploy/endpoint/blue.yml
   docker compose --env-file deploy/envoy/rendered/compose.env up --build
   tritext endpoint render --target azure endpoint.yml blue.yml network.yml --cloud cloud.yml
+
+For Kubernetes: python3 -m tritext_serve.endpoint.kubernetes --help
 """
 OUTPUT = Path("deploy/envoy/rendered")
 # HEADER holds what curl sends with `-H @FILE`, so that no key stands on a command line.

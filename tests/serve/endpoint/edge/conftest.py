@@ -14,7 +14,7 @@ from tests.serve.endpoint.health import Health
 from tritext_serve.endpoint.edge import Edge
 from tritext_serve.endpoint.model import Deployment, Endpoint, RequestSettings, Upstream
 
-SETTINGS = RequestSettings(request_timeout_ms=1500, max_concurrent_requests_per_instance=2)
+SETTINGS = RequestSettings(request_timeout_ms=8000, max_concurrent_requests_per_instance=2)
 
 
 @dataclass

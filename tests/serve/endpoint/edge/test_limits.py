@@ -17,7 +17,7 @@ from tests.serve.endpoint.edge.test_routing import refused
 from tests.serve.endpoint.edges import KEYS, RunningEdge, run_edge
 from tritext_serve.endpoint.edge import Limits, Listener, Tls, render
 from tritext_serve.endpoint.edge.files import write
-from tritext_serve.ports import free_ports
+from tritext_serve.ports import steady_ports
 
 TIGHT = Limits(
     body_bytes=2000,
@@ -67,7 +67,7 @@ def tight(
     with run_edge(
         tmp_path_factory.mktemp("tight"), running.edge.health, edge.endpoint, edge.upstreams, limits=TIGHT
     ) as made:
-        secure = Listener("127.0.0.1", free_ports(1)[0], certificate)
+        secure = Listener("127.0.0.1", steady_ports(1)[0], certificate)
         made.change(listeners=(*made.edge.listeners, secure))
         yield made
 
@@ -76,8 +76,7 @@ def send(edge: RunningEdge, *parts: bytes) -> bytes:
     """Send bytes as they are; give all that comes back until the edge closes."""
     host, port = edge.edge.listeners[0].host, edge.edge.listeners[0].port
     with socket.create_connection((host, port), timeout=10) as connection:
-        for part in parts:
-            connection.sendall(part)
+        connection.sendall(b"".join(parts))  # at once: a pause would be a slow request
         return b"".join(iter(lambda: connection.recv(65536), b""))
 
 

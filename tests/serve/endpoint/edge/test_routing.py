@@ -12,12 +12,12 @@ import pytest
 from tests.serve.endpoint.edge.conftest import Pair
 from tests.serve.endpoint.edge.upstream import Orders
 from tritext_serve.endpoint.edge.refusals import REFUSALS
-from tritext_serve.ports import free_ports
+from tritext_serve.ports import steady_ports
 
 TARGET = "azureml-model-deployment"
 
 
-def wait_for(done: Callable[[], bool], seconds: float = 10) -> None:
+def wait_for(done: Callable[[], bool], seconds: float = 60) -> None:
     """Wait until something has happened."""
     deadline = time.monotonic() + seconds
     while not done():
@@ -139,7 +139,7 @@ def test_one_of_two_instances_that_is_ill_is_left_out(pair: Pair) -> None:
 
 def test_what_cannot_connect_is_asked_of_another_instance(pair: Pair) -> None:
     first = pair.edge.edge.upstreams[0]
-    (nobody,) = free_ports(1)
+    (nobody,) = steady_ports(1)
     second = type(first)("blue", first.host, nobody, nobody, first.health, number=1)
     pair.edge.change(upstreams=(first, second, pair.edge.edge.upstreams[1]))
     assert {pair.ask().status_code for _ in range(40)} == {200}
@@ -165,7 +165,7 @@ def test_a_client_cannot_set_envoys_own_headers(pair: Pair) -> None:
 
 
 def test_more_in_flight_than_twice_what_it_works_on_is_refused(pair: Pair) -> None:
-    pair.blue.orders = Orders(seconds=0.7)
+    pair.blue.orders = Orders(seconds=1.5)  # so long that all are there before the first is answered
     with ThreadPoolExecutor(10) as pool:
         answers = list(pool.map(lambda _: pair.ask(), range(10)))
     assert {answer.status_code for answer in answers} == {200, 429}

@@ -10,7 +10,11 @@ from hypothesis import strategies as st
 
 from tests.serve.endpoint.edge.conftest import Pair
 
-SAME_PAIR = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SAME_PAIR = settings(
+    max_examples=200,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 HEADERS = {"content-type": "application/json"}
 MALFORMED = {"invalid_json", "invalid_utf8", "duplicate_key", "empty_body"}
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)

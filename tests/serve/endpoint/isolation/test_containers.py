@@ -20,11 +20,11 @@ from tritext_serve.endpoint.isolation.containers import Ground
 from tritext_serve.endpoint.model import Endpoint, Network
 from tritext_serve.endpoint.watch.watcher import HEALTH_PORT
 from tritext_serve.errors import IsolationError, PlatformError
-from tritext_serve.server import free_ports
+from tritext_serve.ports import steady_ports
 
 KEYS = {"primary": "p" * 43, "secondary": "s" * 43}
 BLUE = Endpoint("demo", "disabled", {"blue": 100}, {}, {"blue": deployment("blue")}, APPROVED)
-WAIT_SECONDS = 20
+WAIT_SECONDS = 60
 
 
 def ingress(endpoint: Endpoint = BLUE, subnet: str = "10.60") -> dict[str, Any]:
@@ -111,7 +111,7 @@ def test_the_egress_has_a_doorway_for_whom_something_is_allowed(endpoint: Endpoi
 def edge(tmp_path: Path) -> Iterator[tuple[Envoy, dict[str, int]]]:
     """An Envoy on the ingress' files, with free ports in place of the usual ones: every 127.x is this machine."""
     usual = (containers.PRIVATE_PORT, containers.STATS_PORT, containers.METRICS_PORT, containers.DRAIN_PORT)
-    ports = dict(zip(usual, free_ports(len(usual)), strict=True))
+    ports = dict(zip(usual, steady_ports(len(usual)), strict=True))
     files.write(tmp_path, moved(BLUE, ports, tmp_path))
     try:
         envoy = Envoy(tmp_path)

@@ -23,7 +23,7 @@ from tritext_serve.endpoint.isolation.plan import Plan
 from tritext_serve.endpoint.model import Endpoint, Upstream
 
 KEY = "a-key-of-the-tests-and-of-nothing-else-0123456789"
-START_SECONDS = 20
+START_SECONDS = 60
 FORBIDDEN = "evil.example"
 INSIDE = "inside.example"
 INTERNET = {
@@ -130,7 +130,7 @@ class World:
     def sleeper(self, command: list[str]) -> subprocess.Popen[bytes]:
         """Start somebody who does nothing, and see that it has an end."""
         started = subprocess.Popen(command)
-        self._stack.callback(started.wait, 15)
+        self._stack.callback(started.wait, 60)
         self._stack.callback(started.terminate)
         return started
 
@@ -205,7 +205,7 @@ class World:
     @staticmethod
     def _end(running: subprocess.Popen[str]) -> None:
         running.terminate()
-        running.communicate(timeout=15)
+        running.communicate(timeout=60)
 
     def _certificate(self) -> tuple[Path, Path]:
         certificate, key = self.folder / "certificate.pem", self.folder / "key.pem"

@@ -19,7 +19,7 @@ from tritext_serve.endpoint.supervisor.doorway import Doorway
 from tritext_serve.errors import EndpointError, StartError
 from tritext_serve.ports import steady_ports
 
-WAIT_SECONDS = 30
+WAIT_SECONDS = 60
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tritext_serve.endpoint.supervisor.state import Phase, Reason
 from tritext_serve.errors import StartError
 from tritext_serve.server import Server, ServerOptions
 
-WAIT_SECONDS = 20
+WAIT_SECONDS = 60
 
 
 class Slow:

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -64,11 +64,12 @@ def test_many_busy_processes_of_one_do_not_starve_the_other(groups: list[limits.
     """Eight against one on one core: a ninth of the time each without groups, half for the one with them."""
     blue, green = groups
     many, lone = [start(SPIN, blue) for _ in range(8)], start(SPIN, green)
-    time.sleep(0.3)
-    before = _seconds([lone]), _seconds([*many, lone])
-    time.sleep(2.0)
-    used = _seconds([lone]) - before[0], _seconds([*many, lone]) - before[1]
-    end(*many, lone)
+    everybody = [*many, lone]
+    _wait_until(lambda: min(_seconds([each]) for each in everybody) >= 0.03)  # all of them spin by now
+    before = _seconds([lone]), _seconds(everybody)
+    _wait_until(lambda: _seconds(everybody) - before[1] >= 1.5)
+    used = _seconds([lone]) - before[0], _seconds(everybody) - before[1]
+    end(*everybody)
     assert used[0] / used[1] > 0.3
 
 
@@ -104,6 +105,13 @@ def test_version_two_is_asked_for_its_controllers_and_limits(tmp_path: Path) -> 
     assert (group.folders[0] / "memory.max").read_text(encoding="ascii") == str(5 * MEBIBYTE)
     (group.folders[0] / "memory.events").write_text("low 0\noom 1\noom_kill 1\n", encoding="ascii")
     assert group.reason(Reason.STUB_DIED) is Reason.OOM
+
+
+def _wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def _seconds(processes: list[subprocess.Popen[bytes]]) -> float:

@@ -36,7 +36,7 @@ def endpoint(traffic: dict[str, int], mirror: dict[str, int] | None = None) -> E
 
 def wait_for(true: Callable[[], bool]) -> None:
     """Wait for a thread, generously."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not true() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert true()

@@ -14,7 +14,7 @@ from tritext_serve.endpoint.supervisor.state import Phase, Reason, State
 from tritext_serve.endpoint.watch import image
 from tritext_serve.endpoint.watch.watcher import has_served
 
-WAIT_SECONDS = 60
+WAIT_SECONDS = 120
 MODULE = "tritext_serve.endpoint.watch.image"
 
 

@@ -16,7 +16,7 @@ from tests.serve.endpoint.watch.watched import Watched, repository_with_canary, 
 from tritext_serve import processes, wheel
 from tritext_serve.errors import PlatformError
 
-WAIT_SECONDS = 60
+WAIT_SECONDS = 120
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import psutil
 
 from tests.export.repositories import make_repository
 from tritext_serve import processes
-from tritext_serve.server import free_ports
+from tritext_serve.ports import steady_ports
 
 
 @dataclass
@@ -69,7 +69,7 @@ def watching(folder: Path, module: str, *words: str) -> Iterator[Watched]:
         words: Its arguments; ports of its own come at the place of "PORTS".
     """
     names = ("http", "grpc", "metrics", "health")
-    found = free_ports(len(names))
+    found = steady_ports(len(names))
     ports = [f"--{name}-port={port}" for name, port in zip(names, found, strict=True)]
     at = words.index("PORTS")
     command = [sys.executable, "-m", module, *words[:at], *ports, *words[at + 1 :]]
