@@ -31,7 +31,7 @@ class Shape:
     def __str__(self) -> str:
         """Say it in words."""
         texts = "1 text" if self.texts_per_request == 1 else f"{self.texts_per_request} texts"
-        return f"{self.clients} clients × {texts}"
+        return f"{self.clients} client{'' if self.clients == 1 else 's'} × {texts}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ class Growth:
 
     Attributes:
         pid: Its number.
-        name: Its program.
+        name: Its program, or the model that it serves.
         rss: Resident memory in MiB at the first and the last sample.
         slope: MiB per 100,000 texts after the first quarter; None where there are too few samples.
         files: Least and most open files after the first quarter; None where nobody may look.

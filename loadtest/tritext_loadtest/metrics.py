@@ -5,7 +5,7 @@ requests handed on. Requests wait in two queues, one after the other: Triton's, 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -22,8 +22,9 @@ _TRITON = {
 _FRONT = {
     "prediction_batch_texts_sum_total": ("texts", 1.0),
     "prediction_batch_texts_count_total": ("batches", 1.0),
-    "prediction_queue_seconds_sum_total": ("queue", 1e6),
+    "prediction_queue_seconds_sum_total": ("front_queue", 1e6),
     "prediction_duration_seconds_sum_total": ("compute", 1e6),
+    "prediction_duration_seconds_count_total": ("front_requests", 1.0),
 }
 
 
@@ -36,10 +37,13 @@ class Counters:
         failures: Refused or failed.
         texts: Texts, or for a classifier rows.
         batches: Times that its backend ran.
-        queue: Waiting for a batch and an instance, in Triton and then in the front.
+        queue: Waiting in Triton for a batch and an instance.
         input: Preparing inputs.
         compute: Inferring.
         output: Preparing outputs.
+        front_requests: Requests that a front has ended; 0 where the model is none. A front tells its figures once a
+            second and Triton at once, so that each time is divided by the count that came with it.
+        front_queue: Waiting in the front, behind Triton's queue.
     """
 
     requests: float = 0.0
@@ -50,6 +54,8 @@ class Counters:
     input: float = 0.0
     compute: float = 0.0
     output: float = 0.0
+    front_requests: float = 0.0
+    front_queue: float = 0.0
 
     def since(self, before: "Counters") -> "Counters":
         """Give what was added; a server that started anew counts from nothing."""
@@ -63,8 +69,14 @@ class Counters:
         return self.texts / self.batches if self.batches else None
 
     def milliseconds(self, part: str) -> float | None:
-        """Mean time of a request in one of the parts; None where there was none."""
-        return float(getattr(self, part)) / self.requests / 1e3 if self.requests else None
+        """Mean time of a request in one of the parts, both queues together; None where nobody says."""
+        spent = getattr(self, part)
+        if not self.front_requests:
+            return float(spent) / self.requests / 1e3 if self.requests else None
+        if part == "queue":
+            before = spent / self.requests if self.requests else 0.0
+            return float(before + self.front_queue / self.front_requests) / 1e3
+        return float(spent) / self.front_requests / 1e3 if part == "compute" else None
 
 
 Reading = Mapping[str, Counters]
@@ -105,6 +117,13 @@ def _as_the_front_says(triton: Counters, front: Counters | None) -> Counters:
     """Put a front's own figures in; it counts from when Triton hands a request on: its queue, and computing."""
     if front is None:
         return triton
-    computing = max(0.0, front.compute - front.queue)
-    queue = triton.queue + front.queue
-    return Counters(triton.requests, triton.failures, front.texts, front.batches, queue, compute=computing)
+    return replace(
+        triton,
+        texts=front.texts,
+        batches=front.batches,
+        input=0.0,
+        compute=max(0.0, front.compute - front.front_queue),
+        output=0.0,
+        front_requests=front.front_requests,
+        front_queue=front.front_queue,
+    )

@@ -45,6 +45,7 @@ class Subject:
         texts: Different texts that were sent.
         certified: How many of them the certificate knows.
         started: UTC time, ISO 8601.
+        metrics: Where the server's metrics were looked for.
     """
 
     scenario: str
@@ -58,6 +59,7 @@ class Subject:
     texts: int
     certified: int
     started: str
+    metrics: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tritext_loadtest.errors import SLOError
+from tritext_loadtest.errors import SLOError, in_words
 from tritext_loadtest.scenarios import SCENARIOS
 
 
@@ -89,7 +89,7 @@ def read_slo(path: Path, scenario: str) -> dict[str, float]:
         with path.open("rb") as file:
             document = tomllib.load(file)
     except (OSError, ValueError) as error:
-        raise SLOError(f"{path}: {error}: give a TOML file with lines such as `p99_ms = 250`") from error
+        raise SLOError(f"{path}: {in_words(error)}: give a TOML file with lines such as `p99_ms = 250`") from error
     tables = {key: value for key, value in document.items() if isinstance(value, dict)}
     for name in tables:
         if name not in SCENARIOS:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from tritext_loadtest.errors import TextsError
+from tritext_loadtest.errors import TextsError, in_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +76,21 @@ def _read(path: Path, text: str, pair: str | None, count: int | None) -> list[It
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(itertools.islice(_rows(path, file), count))
     except (OSError, ValueError, csv.Error) as error:
-        raise TextsError(f"{path}: {error}: give a TSV file (or .csv, .jsonl) with a column `text`") from error
+        raise TextsError(
+            f"{path}: {in_words(error)}: give a TSV file (or .csv, .jsonl) with a column `{text}`"
+        ) from error
     for number, row in enumerate(rows, 1):
         for column in wanted:
             if not isinstance(row.get(column), str):
-                raise TextsError(f"{path}: has no column `{column}`" if number == 1 else _gap(path, number, column))
+                raise TextsError(_missing(path, row, column) if number == 1 else _gap(path, number, column))
     if not rows:
         raise TextsError(f"{path}: holds no texts")
     return [Item(row[text], row[pair] if pair else None) for row in rows]
+
+
+def _missing(path: Path, row: Mapping[str, Any], column: str) -> str:
+    there = ", ".join(f"`{str(name)[:40]}`" for name in row if name) or "none"
+    return f"{path}: has no column `{column}`; there is {there}"
 
 
 def _gap(path: Path, number: int, column: str) -> str:

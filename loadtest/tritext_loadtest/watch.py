@@ -15,6 +15,8 @@ from tritext_loadtest.errors import ServerNotFoundError
 from tritext_loadtest.metrics import Reading, parse
 
 METRICS_PORT = 8002
+METRICS_FLAG = "--metrics-port="
+STUB = "triton_python_backend_stub"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 PERIOD_SECONDS = 1.0
 # A front brings its counters up to date once a second: the first and the last sample wait for that.
@@ -29,7 +31,7 @@ class Process:
 
     Attributes:
         pid: Its number.
-        name: Its program.
+        name: Its program, or model and version where Triton runs it for one.
         rss: Resident memory in MiB.
         files: Open files; None where this user may not look.
         regions: Shared-memory regions that it has mapped; None where this user may not look.
@@ -109,10 +111,20 @@ def local_server(url: str) -> psutil.Process | None:
         return None
 
 
-def metrics_url(url: str) -> str:
-    """Guess where a server's metrics are: on its host, on Triton's usual port."""
+def metrics_url(url: str, server: psutil.Process | None = None) -> str:
+    """Say where a server's metrics should be: on its host, on the port that its command line says, or the usual one."""
     host = urlsplit(url).hostname or ""
-    return f"http://{f'[{host}]' if ':' in host else host}:{METRICS_PORT}/metrics"
+    port = _metrics_port(server) if server else METRICS_PORT
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/metrics"
+
+
+def _metrics_port(server: psutil.Process) -> int:
+    try:
+        words = server.cmdline()
+    except psutil.Error:
+        return METRICS_PORT
+    ports = [word.removeprefix(METRICS_FLAG) for word in words if word.startswith(METRICS_FLAG)]
+    return int(ports[-1]) if ports and ports[-1].isdigit() else METRICS_PORT
 
 
 def scrape(url: str, models: Sequence[str]) -> Reading:
@@ -135,10 +147,22 @@ def look_at(server: psutil.Process) -> tuple[Process, ...]:
 def _look(process: psutil.Process) -> Process | None:
     try:
         with process.oneshot():
-            name, rss = process.name(), process.memory_info().rss / MIB
+            name, rss = _name(process), process.memory_info().rss / MIB
     except psutil.NoSuchProcess:
         return None
     return Process(process.pid, name, rss, _count_files(process), _count_regions(process))
+
+
+def _name(process: psutil.Process) -> str:
+    """Name a process by its program; a stub, of which there is one a model's instance, by the model that it runs."""
+    name = str(process.name())
+    if not STUB.startswith(name):  # the kernel keeps fifteen characters where nobody may read the rest
+        return name
+    try:
+        served = next((Path(word).parts for word in process.cmdline() if word.endswith("/model.py")), ())
+    except psutil.AccessDenied:
+        return name
+    return f"{served[-3]} {served[-2]}" if len(served) > 3 else name
 
 
 def _count_files(process: psutil.Process) -> int | None:

@@ -28,7 +28,7 @@ def test_cases_take_turns_within_each_round() -> None:
     assert "".join(sent) == "aabbab" * 2
     assert len(figures) == 4
     assert all(isinstance(row, Figures) and row.texts_per_second > 0 for row in figures)
-    assert told[0] == "round 1 of 2: a, 1 clients × 2 texts"
+    assert told[0] == "round 1 of 2: a, 1 client × 2 texts"
 
 
 @pytest.mark.e2e
@@ -38,7 +38,7 @@ def test_the_command_measures_a_running_server(
     urls = ["--grpc", server.grpc_url, "--http", server.http_url]
     assert main(["bench", "--texts", str(corpus), "--count", "32", "--rounds", "1", *urls]) == 0
     said = capsys.readouterr().out
-    assert len(re.findall(r"^(gRPC|HTTP), \d+ clients × \d+ texts? +\d+ +\d+\.\d\d", said, re.MULTILINE)) == 6
+    assert len(re.findall(r"^(gRPC|HTTP), \d+ clients? × \d+ texts? +\d+ +\d+\.\d\d", said, re.MULTILINE)) == 6
     assert re.search(r"^\d+ MB resident$", said, re.MULTILINE)
 
 

@@ -50,6 +50,20 @@ def test_a_report_is_drawn_again_without_measuring(tmp_path: Path, capsys: pytes
     assert BEGIN in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("flag", "name", "reason"),
+    [("--json", ".", "is a folder"), ("--plots", "file/p", "is no folder"), ("--readme", "file", BEGIN)],
+)
+def test_files_that_cannot_be_written_are_refused_before_anything_starts(
+    flag: str, name: str, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert main(["bench", "--repository", str(tmp_path / "none"), flag, str(tmp_path / name)]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"tritext bench: {flag} ")
+    assert reason in said
+
+
 @pytest.mark.parametrize("key", ["machine", "rows", "ratios", "intervals", "latencies", "tuning", "failures", "texts"])
 def test_a_report_that_lacks_something_is_one_clear_line(
     key: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

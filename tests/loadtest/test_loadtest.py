@@ -20,13 +20,14 @@ from tritext._cli.main import main
 from tritext_loadtest.scenarios import SCENARIOS
 from tritext_serve.server import Server
 
-RATE, SECONDS = "15", "3"
+# So slow that the queue holds two seconds of it: a busy machine stands still for one.
+RATE, SECONDS = "10", "3"
 
 
 def words(server: Server, repository: Path, corpus: Path, scenario: str, *more: str) -> list[str]:
     """What to say after `tritext`."""
     where = ["--url", server.grpc_url, "--repository", str(repository), "--metrics", server.metrics_url]
-    load = ["--rate", RATE, "--duration", SECONDS, "--max-lateness", "2000", "--timeout", "30"]
+    load = ["--rate", RATE, "--duration", SECONDS, "--max-lateness", "20000", "--timeout", "60"]
     return ["loadtest", scenario, "--texts", str(corpus), *where, *load, *more]
 
 
@@ -57,11 +58,11 @@ def test_each_scenario_gets_every_label_right(
     totals = found["totals"]
     assert found["verdict"] == "held"
     rejected = totals["outcomes"].get("rejected", 0)
-    assert totals["answered_texts"] + rejected == totals["texts"] > 20
+    assert totals["answered_texts"] + rejected == totals["texts"] > 10
     assert (totals["wrong"], totals["error_rate"]) == (0, 0)
     assert rejected == 0 or scenario == "spike", "only a spike may be more than a slow machine can queue"
     assert found["subject"]["certified"] == 1095
-    assert found["served_totals"]["sentiment"]["texts"] >= totals["texts"]
+    assert found["served_totals"]["sentiment"]["texts"] >= totals["answered_texts"]
     assert len(found["memory"]) >= 3
 
 
@@ -94,7 +95,7 @@ def test_workers_share_the_load_and_slow_objectives_break(
     assert main(words(server, model_repository, corpus, "steady", *more)) == 1
     assert "in 2 processes" in capsys.readouterr().out
     found = load_json(tmp_path / "r.json")
-    assert found["totals"]["outcomes"]["answered"] == found["totals"]["requests"] > 20
+    assert found["totals"]["outcomes"]["answered"] == found["totals"]["requests"] > 10
     assert [c["name"] for c in found["checks"] if not c["holds"]] == ["p50_ms"]
 
 
@@ -188,6 +189,8 @@ def test_what_cannot_be_measured_is_one_clear_line(
     assert "is empty" in said("--key", str(tmp_path / "key"))
     assert "lower --rate" in said("--rate", "1e9")
     assert "holds no texts" in said("--texts", str(tmp_path / "key"))
+    assert "is a folder: choose another place; nothing was measured" in said("--html", str(tmp_path))
+    assert "tells nothing of sentiment" in said("--metrics", f"{server.http_url}/v2")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,12 @@
 """Triton's counters: added up over versions, taken from one another, divided by what they are about."""
 
+import contextlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
 import psutil
 import pytest
 
@@ -37,6 +44,7 @@ prediction_batch_texts_sum{model="m",version="1"} 150
 prediction_batch_texts_count{model="m",version="1"} 15
 prediction_queue_seconds_sum{model="m",version="1"} 0.2
 prediction_duration_seconds_sum{model="m",version="1"} 0.6
+prediction_duration_seconds_count{model="m",version="1"} 40
 """
     found = parse(EXPOSITION + front, ["m"])["m"]
     assert found.batch_size == 10
@@ -49,6 +57,15 @@ def test_what_happened_between_two_readings() -> None:
     before, after = Counters(requests=10, texts=20, batches=5), Counters(requests=14, texts=60, batches=7)
     assert after.since(before) == Counters(requests=4, texts=40, batches=2)
     assert before.since(after) == before  # a server that started anew
+
+
+def test_each_time_is_divided_by_the_count_that_was_told_with_it() -> None:
+    """A front tells its figures later than Triton: sixty requests of the second before, in one of only two."""
+    late = Counters(requests=2, queue=4e3, compute=6e6, front_requests=60, front_queue=1.2e6)
+    assert late.milliseconds("compute") == 100
+    assert late.milliseconds("queue") == 2 + 20
+    assert Counters(front_requests=2, front_queue=2e3).milliseconds("queue") == 1
+    assert late.milliseconds("input") is late.milliseconds("output") is None
 
 
 def test_nothing_done_has_no_means() -> None:
@@ -66,6 +83,36 @@ def test_nothing_done_has_no_means() -> None:
 )
 def test_metrics_are_looked_for_beside_the_server(url: str, metrics: str) -> None:
     assert metrics_url(url) == metrics
+
+
+@pytest.mark.parametrize(
+    ("words", "port"), [(["--metrics-port=18002"], 18002), (["--metrics-port=none"], 8002), ([], 8002)]
+)
+def test_a_server_of_this_machine_says_its_metrics_port_itself(words: list[str], port: int) -> None:
+    with asleep(*words) as process:
+        assert metrics_url("grpc://127.0.0.1:8001", process) == f"http://127.0.0.1:{port}/metrics"
+    assert metrics_url("grpc://127.0.0.1:8001", process) == "http://127.0.0.1:8002/metrics"
+
+
+def test_a_stub_is_named_by_its_model(tmp_path: Path) -> None:
+    stub = tmp_path / "triton_python_backend_stub"
+    shutil.copy(Path(sys.executable).resolve(), stub)
+    with asleep("/models/sentiment/3/model.py", program=str(stub)) as process:
+        (own,) = look_at(process)
+    assert own.name == "sentiment 3"
+    with asleep(program=str(stub)) as process:
+        (own,) = look_at(process)
+    assert own.name == stub.name
+
+
+@contextlib.contextmanager
+def asleep(*words: str, program: str = sys.executable) -> Iterator[psutil.Process]:
+    """Run a process that does nothing, under such a command line."""
+    with subprocess.Popen([program, "-c", "import sys; sys.stdin.read()", *words], stdin=subprocess.PIPE) as process:
+        try:
+            yield psutil.Process(process.pid)
+        finally:
+            process.kill()
 
 
 def test_a_server_that_cannot_be_seen_is_left_unseen() -> None:

@@ -15,17 +15,17 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from tests.loadtest.test_sender import RIGHT, make_plan
-from tritext_loadtest.errors import ScenarioError
+from tritext_loadtest.errors import DestinationError
 from tritext_loadtest.ledger import Ledger
 from tritext_loadtest.metrics import Counters
 from tritext_loadtest.records import Outcome, Record
 from tritext_loadtest.report import write_reports
-from tritext_loadtest.report.charts import Series, draw_lines, draw_points, nice
+from tritext_loadtest.report.charts import Series, draw_lines, draw_points, nice, written
 from tritext_loadtest.report.junit import to_junit
 from tritext_loadtest.report.markdown import to_markdown
 from tritext_loadtest.report.page import to_html
 from tritext_loadtest.report.table import print_summary, request_rows
-from tritext_loadtest.result import Exit, Result, Subject, conclude
+from tritext_loadtest.result import Exit, Result, Served, Subject, conclude
 from tritext_loadtest.session import Run
 from tritext_loadtest.watch import Process, Sample
 
@@ -121,6 +121,32 @@ def test_the_servers_metrics_are_told_by_second_and_in_all() -> None:
     assert result.generator_cores == pytest.approx(0.25, rel=0.1)
 
 
+def test_metrics_that_could_not_be_read_are_missed_aloud() -> None:
+    deaf = replace(
+        make_result(), served=(), served_totals={}, subject=replace(SUBJECT, metrics="http://h:8002/metrics")
+    )
+    row = ("metrics", "none of m at http://h:8002/metrics: no batches and queues; give --metrics")
+    assert row in request_rows(deaf)
+    assert row not in request_rows(replace(make_result(), subject=deaf.subject))
+    for write in (to_markdown, to_html):
+        assert "no batches and queues" in write(deaf)
+
+
+def test_a_front_has_no_picture_of_what_it_does_not_tell() -> None:
+    front = Counters(requests=4, queue=4e3, compute=8e3, front_requests=4, front_queue=4e3)
+    drawn = to_html(replace(make_result(), served=(Served(1.0, {"m": front}),), served_totals={"m": front}))
+    assert "queue from 2 to 2; compute from 2 to 2<" in drawn
+
+
+def test_processes_of_one_name_are_told_apart_by_their_numbers() -> None:
+    growth = make_result().memory[0]
+    same = (growth, replace(growth, pid=8))
+    course = {7: ((0.0, 1.0),), 8: ((0.0, 2.0),)}
+    for memory, names in ((same, ("stub 7", "stub 8")), ((growth,), ("stub",))):
+        drawn = to_html(replace(make_result(), memory=memory, memory_course=course))
+        assert all(f">{name}</text>" in drawn for name in names)
+
+
 def test_junit_has_a_case_for_each_objective_and_one_for_the_run() -> None:
     suite = ElementTree.fromstring(to_junit(make_result({"p50_ms": 900, "p99_ms": 10, "label_mismatch": 0}, wrong=1)))
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("4", "2", "0")
@@ -176,7 +202,7 @@ def test_the_page_needs_nothing_else_and_runs_nothing() -> None:
 def test_files_are_written_and_what_cannot_be_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     wanted = {"json": tmp_path / "deep" / "r.json", "html": tmp_path / "file" / "r.html", "junit": tmp_path / "r.xml"}
-    with pytest.raises(ScenarioError, match=r"--html .*r\.html: .*the run is over and told above"):
+    with pytest.raises(DestinationError, match=r"--html .*r\.html: .*the run is over and told above"):
         write_reports(make_result(wrong=1), wanted)
     assert json.loads((tmp_path / "deep" / "r.json").read_text())["schema"] == 1
     assert (tmp_path / "r.xml").is_file()
@@ -185,6 +211,18 @@ def test_files_are_written_and_what_cannot_be_is_told(tmp_path: Path) -> None:
 @given(st.floats(1e-6, 1e9))
 def test_an_axis_ends_at_a_round_number_that_is_not_far(value: float) -> None:
     assert value * (1 - 1e-6) <= nice(value) <= 2 * value
+
+
+def test_marks_of_an_axis_fit_beside_it() -> None:
+    marks = {0: "0", 0.25: "0.25", 1500: "1500", 15_000: "15k", 120_000: "120k", 2.5e6: "2.5M", 4e9: "4G"}
+    assert {value: written(value) for value in marks} == marks
+
+
+@given(st.floats(1e-6, 1e9), st.integers(1, 5))
+def test_no_mark_of_an_axis_is_longer_than_its_margin(value: float, fifth: int) -> None:
+    mark = written(nice(value) * fifth / 5)
+    assert len(mark) <= 7
+    assert value < 1e-3 or "e" not in mark
 
 
 def test_an_axis_of_nothing_ends_at_one() -> None:

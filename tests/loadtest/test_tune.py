@@ -49,6 +49,7 @@ def test_two_settings_are_held_against_each_other(
     said = capsys.readouterr()
     assert f"serve with it: tritext serve {model_repository} --tuned" in said.out
     assert "rung 1 of 1" in said.err
+    assert "finding out what it takes at most" not in said.err, "the rate was given"
     assert (tmp_path / "t.html").read_text().count("<svg") == 2
     assert (tmp_path / "t.png").read_bytes().startswith(b"\x89PNG")
     serve_with(read_tuned(tmp_path / "tuned.toml"), model_repository, found["winner"])
@@ -68,9 +69,11 @@ def test_objectives_that_nobody_can_hold_break_the_search_and_write_no_file(
 ) -> None:
     slo = tmp_path / "slo.toml"
     slo.write_text("p99_ms = 0.001\nrss_slope_mib_per_100k = 1\n")
-    more = ["--settings", "1", "--slo", str(slo), "--batch", "4"]
-    assert main(words(model_repository, few, tmp_path, *more)) == 1
+    command = words(model_repository, few, tmp_path, "--settings", "1", "--slo", str(slo), "--batch", "4")
+    rate = command.index("--rate")
+    assert main(command[:rate] + command[rate + 2 :]) == 1
     said = capsys.readouterr()
+    assert "finding out what it takes at most" in said.err
     assert "No setting holds the objectives; of the usual one: p99_ms" in said.out
     assert "not looked at: rss_slope_mib_per_100k" in said.err
     assert not (tmp_path / "tuned.toml").exists()
@@ -115,6 +118,7 @@ def test_what_cannot_be_tuned_is_one_clear_line(
         (["--batch", "65"], "--batch 65: take 48 at most"),
         (["--slo", str(slo)], "unknown field `p98_ms`"),
         (["--texts", str(tmp_path / "none.tsv")], "none.tsv"),
+        (["--out", str(tmp_path)], "is a folder: choose another place; nothing was measured"),
     ]:
         assert main(words(model_repository, few, tmp_path, *more)) == 1
         assert said in capsys.readouterr().err

@@ -115,9 +115,16 @@ def test_a_dearer_setting_wins_where_only_it_holds_the_objectives() -> None:
     control, other = Tried(CONTROL, turns(4.0, 4.0, p99=90.0)), tried(1, 5.0, 5.0)
     verdict = conclude(control, [other], LIMITS)
     assert (verdict.winner, verdict.holds) == (other, True)
-    assert "holds the objectives, which the usual setting does not" in sentence(
-        Findings(control, [other], verdict=verdict), LIMITS
-    )
+    said = sentence(Findings(control, [other], verdict=verdict), LIMITS)
+    assert "holds the objectives, which the usual setting does not: it breaks them in 2 of 2 turns" in said
+    assert said.endswith("this one in 0 of 2.")
+
+
+def test_objectives_that_are_held_and_broken_by_turns_are_not_called_sure() -> None:
+    control = Tried(CONTROL, [*turns(4.0, 4.0, p99=90.0), *turns(4.0, first=3)])
+    other = Tried(Setting(101, 64, 0, 990.0, 1, 2), [*turns(4.0, 4.0), *turns(4.0, p99=90.0, first=3)])
+    said = sentence(Findings(control, [other], verdict=conclude(control, [other], LIMITS)), LIMITS)
+    assert "it breaks them in 2 of 3 turns, this one in 1 of 3. Some of that may be chance" in said
 
 
 def test_nobody_wins_where_nobody_holds_them() -> None:
@@ -126,6 +133,7 @@ def test_nobody_wins_where_nobody_holds_them() -> None:
     assert (verdict.winner, verdict.holds) == (control, False)
     said = sentence(Findings(control, [other], verdict=verdict), LIMITS)
     assert said == "No setting holds the objectives; of the usual one: p99_ms 90 > 50."
+    assert mark(control, Findings(control, [other], verdict=verdict)) == "the usual setting"
 
 
 @given(st.lists(st.floats(0.1, 10), min_size=2, max_size=6))
@@ -207,13 +215,16 @@ def test_the_page_shows_every_setting_and_loads_nothing(findings: Findings) -> N
     assert "http" not in page.replace("http://www.w3.org", "")
     assert "<script" not in page
     assert page.count("<tr>") == 5
+    assert page.count('class="limit"') == 1
+    assert 'class="limit"' not in to_html(findings, ABOUT, {"p99_ms": 900.0, "label_mismatch": 0})
 
 
-def test_the_page_of_a_search_that_measured_nothing_says_so() -> None:
+def test_the_page_of_a_search_that_measured_nothing_says_so(tmp_path: Path) -> None:
     empty = Findings(Tried(CONTROL), [], interrupted=True)
     page = to_html(empty, ABOUT, LIMITS)
     assert "Nothing was measured." in page
     assert "interrupted" in page
+    draw(empty, tmp_path / "empty.png", limit=50.0)
     assert mark(empty.control, empty) == "the usual setting"
 
 
@@ -222,7 +233,7 @@ def test_pictures_hold_each_setting_once(findings: Findings, tmp_path: Path) -> 
     assert set(by_knob(findings)) == {"max_batch_tokens"}
     ((cost, latency),) = by_latency(findings)["chosen"]
     assert (round(cost, 2), latency) == (0.75, 20.0)
-    draw(findings, tmp_path / "tune.png")
+    draw(findings, tmp_path / "tune.png", limit=50.0)
     assert (tmp_path / "tune.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -12,10 +12,11 @@ from rich.console import Console
 from tritext import Client, TritextError
 from tritext_loadtest.commands.arguments import count_to, positive
 from tritext_loadtest.commands.progress import Live
-from tritext_loadtest.errors import GeneratorError, LoadTestError, ScenarioError
+from tritext_loadtest.destinations import require_writable
+from tritext_loadtest.errors import GeneratorError, LoadTestError, ScenarioError, in_words
 from tritext_loadtest.plan import Plan
 from tritext_loadtest.preparation import Prepared, prepare
-from tritext_loadtest.report import write_reports
+from tritext_loadtest.report import WRITERS, write_reports
 from tritext_loadtest.report.table import print_summary
 from tritext_loadtest.result import Exit, Result, Subject, conclude
 from tritext_loadtest.scenarios import SCENARIOS, Scenario
@@ -23,7 +24,7 @@ from tritext_loadtest.schedule import Draw
 from tritext_loadtest.session import carry_out
 from tritext_loadtest.slo import DEFAULT, read_slo
 from tritext_loadtest.texts import read_items
-from tritext_loadtest.watch import Watch, local_server, metrics_url
+from tritext_loadtest.watch import Watch, local_server, metrics_url, scrape
 
 HELP = "load a served model on a schedule, check every label, and hold the figures against objectives"
 WEB_PORT = 8089
@@ -89,7 +90,11 @@ def _configure_load(parser: argparse.ArgumentParser) -> None:
         help="open requests of a process (default: 512)",
     )
     load.add_argument("--max-lateness", type=positive, default=50.0, metavar="MS", help="p99, else void (default: 50)")
-    load.add_argument("--metrics", metavar="URL", help="Triton's metrics (default: port 8002 of the first address)")
+    load.add_argument(
+        "--metrics",
+        metavar="URL",
+        help="Triton's metrics (default: those of the Triton at the first address, else its port 8002)",
+    )
     load.add_argument(
         "--web", type=int, nargs="?", const=WEB_PORT, default=0, metavar="PORT", help="Locust's page on 127.0.0.1"
     )
@@ -121,6 +126,7 @@ def _run(args: argparse.Namespace) -> int:
     urls = tuple(args.url or ["grpc://127.0.0.1:8001"])
     key = _read_key(args.key) if args.key else None
     items = read_items(args.texts, args.text_column, args.pair_column)
+    require_writable({f"--{name}": path for name, path in _wanted(args).items()})
     seconds = args.duration or scenario.seconds
     scenario.phases(args.rate, seconds)
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
@@ -131,11 +137,16 @@ def _run(args: argparse.Namespace) -> int:
             prepared = prepare(clients, args.model, args.repository, items, scenario, live.say)
         plan = _plan(args, scenario, prepared, urls, seconds)
         models = (args.model, f"{args.model}_classifier")
-        server, metrics = local_server(urls[0]), args.metrics or metrics_url(urls[0])
+        server = local_server(urls[0])
+        metrics = args.metrics or metrics_url(urls[0], server)
+        if args.metrics and not scrape(metrics, models):
+            raise ScenarioError(
+                f"--metrics {metrics}: tells nothing of {args.model}: give the server's, or leave it out"
+            )
         if args.web:
             live.say(f"Locust's page: http://127.0.0.1:{args.web}")
         done = carry_out(plan, key, args.web, lambda answered: Watch(server, metrics, models, answered), live.show)
-    subject = _subject(args, plan, prepared, started)
+    subject = _subject(args, plan, prepared, started, metrics)
     result = conclude(subject, plan, done, limits, args.max_lateness)
     return _report(args, result, prepared)
 
@@ -159,7 +170,7 @@ def _plan(
     )
 
 
-def _subject(args: argparse.Namespace, plan: Plan, prepared: Prepared, started: str) -> Subject:
+def _subject(args: argparse.Namespace, plan: Plan, prepared: Prepared, started: str, metrics: str) -> Subject:
     return Subject(
         scenario=plan.scenario,
         model=plan.model,
@@ -172,15 +183,19 @@ def _subject(args: argparse.Namespace, plan: Plan, prepared: Prepared, started: 
         texts=len(plan.items),
         certified=prepared.certified,
         started=started,
+        metrics=metrics,
     )
 
 
 def _report(args: argparse.Namespace, result: Result, prepared: Prepared) -> int:
     width = None if sys.stdout.isatty() else LOG_WIDTH
     print_summary(Console(file=sys.stdout, highlight=False, width=width), result, prepared.unknown)
-    wanted = {name: getattr(args, name) for name in ("json", "junit", "markdown", "html")}
-    write_reports(result, {name: path for name, path in wanted.items() if path})
+    write_reports(result, _wanted(args))
     return int(result.verdict)
+
+
+def _wanted(args: argparse.Namespace) -> dict[str, Path]:
+    return {name: path for name in WRITERS if (path := getattr(args, name))}
 
 
 def _say(error: Exception, code: Exit) -> int:
@@ -192,7 +207,7 @@ def _read_key(path: Path) -> str:
     try:
         key = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ScenarioError(f"--key {path}: {error}: give a file that holds the key alone") from error
+        raise ScenarioError(f"--key {path}: {in_words(error)}: give a file that holds the key alone") from error
     if not key:
         raise ScenarioError(f"--key {path}: is empty: give a file that holds the key alone")
     return key

@@ -11,11 +11,13 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from tritext_loadtest.destinations import require_writable, write_whole
+from tritext_loadtest.errors import in_words
 from tritext_loadtest.peers.catalogue import PEERS, QUICK, choose
 from tritext_loadtest.peers.contest import BenchRequest, run_bench
 from tritext_loadtest.peers.environments import Workshop, cache
 from tritext_loadtest.peers.errors import BenchError
-from tritext_loadtest.peers.table import markdown, replace_summary
+from tritext_loadtest.peers.table import markdown, replace_summary, require_marks
 from tritext_loadtest.texts import read_texts
 
 SOME_MISSING = 1
@@ -52,6 +54,8 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         BenchError: the comparison cannot be made, or a file cannot be written; the others are.
     """
+    if not args.earlier:
+        _require_places(args)
     if args.plots:
         from tritext_loadtest.peers import plots  # noqa: F401  # a missing matplotlib is told before, not after
     report = read_report(args.earlier) if args.earlier else measure(args)
@@ -62,6 +66,17 @@ def run(args: argparse.Namespace) -> int:
         sys.stderr.write(f"not measured: {name}: {reason}\n")
     _write(args, report)
     return SOME_MISSING if report["failures"] and not args.earlier else 0
+
+
+def _require_places(args: argparse.Namespace) -> None:
+    """Refuse files that could not be written, and a document without its marks, before hours are spent."""
+    pictures = args.plots / "cpu.png" if args.plots else None
+    require_writable({"--json": args.json, "--markdown": args.markdown, "--plots": pictures, "--readme": args.readme})
+    if args.readme:
+        try:
+            require_marks(args.readme.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise BenchError(f"--readme {args.readme}: {in_words(error)}") from error
 
 
 def _write(args: argparse.Namespace, report: dict[str, Any]) -> None:
@@ -81,13 +96,11 @@ def _write(args: argparse.Namespace, report: dict[str, Any]) -> None:
 
 
 def _write_json(path: Path, report: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_whole(path, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
 
 
 def _write_markdown(path: Path, report: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(markdown(report), encoding="utf-8")
+    write_whole(path, markdown(report))
 
 
 def _draw(path: Path, report: dict[str, Any]) -> None:
@@ -97,7 +110,7 @@ def _draw(path: Path, report: dict[str, Any]) -> None:
 
 
 def _write_summary(document: Path, report: dict[str, Any]) -> None:
-    document.write_text(replace_summary(document.read_text(encoding="utf-8"), report), encoding="utf-8")
+    write_whole(document, replace_summary(document.read_text(encoding="utf-8"), report))
 
 
 _WRITERS: Mapping[str, Callable[[Path, dict[str, Any]], None]] = {
@@ -151,7 +164,7 @@ def read_report(file: Path) -> dict[str, Any]:
     try:
         report: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise BenchError(f"{file}: {error}: give a file that --json wrote") from error
+        raise BenchError(f"{file}: {in_words(error)}: give a file that --json wrote") from error
     try:
         markdown(report)  # which reads nearly all of it
         dict(report["failures"])

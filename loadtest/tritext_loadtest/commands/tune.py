@@ -16,6 +16,7 @@ from rich.table import Table
 
 from tritext_loadtest.commands.arguments import count, positive
 from tritext_loadtest.cores import count_cores
+from tritext_loadtest.destinations import require_writable, write_whole
 from tritext_loadtest.errors import LoadTestError
 from tritext_loadtest.slo import DEFAULT, read_slo
 from tritext_loadtest.texts import read_items
@@ -80,6 +81,7 @@ def run(args: argparse.Namespace) -> int:
     """Search, tell, write."""
     limits, unheld = _limits(args.slo)
     request = _search(args, limits)
+    require_writable({f"--{name}": getattr(args, name) for name in ("out", "json", "html", "png")})
     if args.png:
         from tritext_loadtest.tune import png  # noqa: F401  # a missing matplotlib is told before, not after
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # it ends as after Ctrl-C: all stopped
@@ -97,13 +99,13 @@ def _file(args: argparse.Namespace, findings: Findings, about: Mapping[str, Any]
     """Write the reports that are wanted."""
     if args.json:
         text = json.dumps(to_json(findings, about, limits), indent=1, ensure_ascii=False) + "\n"
-        _save(args.json, lambda path: _write(path, text))
+        _save(args.json, lambda path: write_whole(path, text))
     if args.html:
-        _save(args.html, lambda path: _write(path, to_html(findings, about, limits)))
+        _save(args.html, lambda path: write_whole(path, to_html(findings, about, limits)))
     if args.png:
         from tritext_loadtest.tune.png import draw
 
-        _save(args.png, lambda path: draw(findings, path))
+        _save(args.png, lambda path: draw(findings, path, limits.get("p99_ms")))
 
 
 def _conclude(
@@ -113,7 +115,7 @@ def _conclude(
     verdict = findings.verdict
     if verdict and verdict.holds:
         text = verdict.winner.setting.to_toml(args.model, comment(findings, about, limits))
-        _save(args.out, lambda path: _write(path, text))
+        _save(args.out, lambda path: write_whole(path, text))
         sys.stdout.write(f"serve with it: tritext serve {args.repository} --tuned {args.out}\n")
     if findings.interrupted:
         return INTERRUPTED
@@ -202,7 +204,3 @@ def _save(path: Path, write: Callable[[Path], object]) -> None:
         write(path)
     except OSError as error:
         raise TuneError(f"{path}: {error.strerror or error}: the search is over and told above") from error
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")

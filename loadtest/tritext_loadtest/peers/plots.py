@@ -8,13 +8,19 @@ from tritext_loadtest.peers.errors import BenchError
 try:
     import matplotlib as mpl
     from matplotlib.figure import Figure
-    from matplotlib.ticker import NullFormatter, ScalarFormatter
+    from matplotlib.patches import Patch
 except ImportError as missing:
     raise BenchError(f"{missing}: --plots needs `pip install 'tritext[loadtest]'`") from missing
 
 mpl.use("Agg")
-COLOURS = {"tritext": "#1f6feb", "engine": "#8b949e"}
-OTHERS = {"torch": "#d29922", "plain": "#bf8700", "ours": "#2da44e"}
+# What a bar is, and its colour: by who it is, or else by which form of the model it was given.
+OURS = {"tritext": ("tritext", "#1f6feb"), "engine": ("no server: the bare engine", "#8b949e")}
+FORMS = {
+    "torch": ("peer, the checkpoint", "#bf3989"),
+    "plain": ("peer, default int8", "#d29922"),
+    "ours": ("peer, our int8", "#2da44e"),
+}
+OTHER = ("peer", "#888888")
 
 
 def draw(report: dict[str, Any], folder: Path) -> list[Path]:
@@ -39,16 +45,23 @@ def _bars(report: dict[str, Any], file: Path) -> Path:
         [max(0.0, row["cpu_milliseconds"] - row["cpu_interval"][0]) for row in rows],
         [max(0.0, row["cpu_interval"][1] - row["cpu_milliseconds"]) for row in rows],
     ]
-    colours = [COLOURS.get(row["peer"], OTHERS.get(row["form"], "#888888")) for row in rows]
+    colours = [_kind(row)[1] for row in rows]
     bars = axes.barh([row["name"] for row in rows], values, xerr=errors, color=colours, capsize=3)
     axes.bar_label(bars, fmt="%.2f", padding=6)
-    axes.set_xscale("log")
-    axes.set_xlim(min(values) / 2, max(values) * 2)
-    axes.xaxis.set_major_formatter(ScalarFormatter())
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    figure.supxlabel("server CPU-ms a text, 16 clients × 1 text (log scale; medians, 95 % intervals)", fontsize=9)
+    axes.set_xlim(0, max(values) * 1.15)  # from nothing, so that lengths compare
+    figure.supxlabel("server CPU-ms a text, 16 clients × 1 text (medians, 95 % intervals); less is better", fontsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(handles=_key(rows), fontsize=8, loc="upper right")
     figure.savefig(file, dpi=120)
     return file
+
+
+def _kind(row: dict[str, Any]) -> tuple[str, str]:
+    return OURS.get(row["peer"]) or FORMS.get(row["form"], OTHER)
+
+
+def _key(rows: list[dict[str, Any]]) -> list[Patch]:
+    return [Patch(color=colour, label=name) for name, colour in dict.fromkeys(map(_kind, rows[::-1]))]
 
 
 def _lines(report: dict[str, Any], file: Path) -> Path:

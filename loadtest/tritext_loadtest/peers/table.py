@@ -126,11 +126,21 @@ def replace_summary(document: str, report: Json) -> str:
     Raises:
         ValueError: the document has no such marks.
     """
+    before, after = require_marks(document)
+    return f"{before}{BEGIN}\n{summary(report)}\n{END}{after}"
+
+
+def require_marks(document: str) -> tuple[str, str]:
+    """Give what stands before and after a document's two marks.
+
+    Raises:
+        ValueError: the document has no such marks.
+    """
     before, mark, rest = document.partition(BEGIN)
     _, closing, after = rest.partition(END)
     if not mark or not closing:
         raise ValueError(f"it has no lines {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n{summary(report)}\n{END}{after}"
+    return before, after
 
 
 def _ratio(name: str, report: Json) -> str:

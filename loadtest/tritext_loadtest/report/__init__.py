@@ -4,7 +4,8 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tritext_loadtest.errors import ScenarioError
+from tritext_loadtest.destinations import write_whole
+from tritext_loadtest.errors import DestinationError
 from tritext_loadtest.report.junit import to_junit
 from tritext_loadtest.report.markdown import to_markdown
 from tritext_loadtest.report.page import to_html
@@ -26,14 +27,13 @@ def write_reports(result: Result, wanted: Mapping[str, Path]) -> None:
         wanted: Files by the name of their kind.
 
     Raises:
-        ScenarioError: a file cannot be written; the others are.
+        DestinationError: a file cannot be written; the others are.
     """
     failed = []
     for name, path in wanted.items():
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(WRITERS[name](result), encoding="utf-8", errors="replace")
+            write_whole(path, WRITERS[name](result))
         except OSError as error:
             failed.append(f"--{name} {path}: {error.strerror or error}")
     if failed:
-        raise ScenarioError(f"{'; '.join(failed)}: the run is over and told above; choose another place")
+        raise DestinationError(f"{'; '.join(failed)}: the run is over and told above; choose another place")

@@ -9,11 +9,13 @@ from markupsafe import Markup
 from tritext_loadtest.report.svg import Part, element, label, line, picture
 
 WIDTH, HEIGHT = 460.0, 250.0
-LEFT, RIGHT, TOP, BOTTOM = 52.0, 12.0, 12.0, 40.0
+LEFT, RIGHT, TOP, BOTTOM = 56.0, 20.0, 12.0, 40.0
 LEGEND_HEIGHT, LEGEND_WIDTH, LEGEND_COLUMNS = 20.0, 146.0, 3
 # The style sheet has so many colours.
 COLOURS = 6
 TICKS = 5
+# Where an axis may end, so that a fifth of it is a short number too.
+NICE = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
 Point = tuple[float, float]
 
 
@@ -63,24 +65,32 @@ def draw_lines(name: str, series: Sequence[Series], x: str, y: str, limit: float
     return _finish(name, series, axes, (x, y), [*parts, *_limit(axes, limit)])
 
 
-def draw_points(name: str, series: Sequence[Series], x: str, y: str) -> Markup:
+def draw_points(name: str, series: Sequence[Series], x: str, y: str, limit: float | None = None) -> Markup:
     """Draw each series as points; arguments as for lines."""
-    axes = _axes(series, None)
+    axes = _axes(series, limit)
     parts = []
     for i, one in enumerate(series):
         for point in one.points:
             cx, cy = axes.place(point)
             hint = element("title", f"{one.name}: {point[0]:.4g}, {point[1]:.4g}")
             parts.append(element("circle", hint, cx=cx, cy=cy, r=3, class_=f"point c{i % COLOURS}"))
-    return _finish(name, series, axes, (x, y), parts)
+    return _finish(name, series, axes, (x, y), [*parts, *_limit(axes, limit)])
 
 
 def nice(value: float) -> float:
-    """Round up to 1, 1.5, 2, 3, 5 or 8 times a power of ten; of nothing, to 1."""
+    """Round up to one of NICE times a power of ten; of nothing, to 1."""
     if not value > 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
-    return next((step * power for step in (1, 1.5, 2, 3, 5, 8) if step * power >= value * (1 - 1e-9)), 10 * power)
+    return next((step * power for step in NICE if step * power >= value * (1 - 1e-9)), 10 * power)
+
+
+def written(value: float) -> str:
+    """Write a mark of an axis in few letters: 0.25, 1500, 15k, 2.5M."""
+    for least, unit, letter in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
+        if value >= least:
+            return f"{value / unit:.3g}{letter}"
+    return f"{value:.4g}"
 
 
 def _axes(series: Sequence[Series], limit: float | None) -> Axes:
@@ -115,8 +125,8 @@ def _grid(axes: Axes) -> list[Markup]:
         x, y = axes.x * i / TICKS, axes.y * i / TICKS
         parts += [
             line(axes.place((0, y)), axes.place((axes.x, y)), "grid"),
-            label(LEFT - 8, axes.place((0, y))[1] + 4, f"{y:.4g}", "end"),
-            label(axes.place((x, 0))[0], HEIGHT - BOTTOM + 16, f"{x:.3g}", "middle"),
+            label(LEFT - 8, axes.place((0, y))[1] + 4, written(y), "end"),
+            label(axes.place((x, 0))[0], HEIGHT - BOTTOM + 16, written(x), "middle"),
         ]
     return parts
 

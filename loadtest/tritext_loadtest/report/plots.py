@@ -1,5 +1,6 @@
 """Which pictures a run has: a result in, their headings and markup out. Pure."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -43,8 +44,8 @@ def _requests(result: Result) -> Iterator[Plot]:
     against = [Series(name, _against(course, name)) for name in PERCENTILES]
     yield Plot(
         "Latency against throughput",
-        "A point a stretch of the run.",
-        draw_points("throughput", against, "texts answered a second", "ms"),
+        "A point a stretch of the run; dashed: the limit of p99.",
+        draw_points("throughput", against, "texts answered a second", "ms", limit),
     )
     rates = [
         Series(name, tuple((m.seconds, getattr(m, name)) for m in course))
@@ -68,7 +69,7 @@ def _served(result: Result) -> Iterator[Plot]:
         draw_lines("batches", sizes, SECONDS, "texts a batch"),
     )
     front = models[0]
-    parts = [Series(part, _of_model(result, front, _time_in(part))) for part in PARTS]
+    parts = [one for part in PARTS if (one := Series(part, _of_model(result, front, _time_in(part)))).points]
     yield Plot(
         "Queue against compute",
         f"Where a request of {front} spent its time, by the server's own metrics.",
@@ -77,7 +78,8 @@ def _served(result: Result) -> Iterator[Plot]:
 
 
 def _memory(result: Result) -> Iterator[Plot]:
-    names = {growth.pid: f"{growth.name[:12]} {growth.pid}" for growth in result.memory}
+    common = Counter(growth.name for growth in result.memory)
+    names = {g.pid: g.name if common[g.name] == 1 else f"{g.name[:12]} {g.pid}" for g in result.memory}
     series = [
         Series(name, tuple(point for point in result.memory_course[pid] if point[0] >= 0))
         for pid, name in names.items()

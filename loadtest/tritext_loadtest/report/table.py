@@ -31,9 +31,10 @@ def request_rows(result: Result) -> list[Row]:
         ("labels", _labels(result)),
         ("sent late", f"p99 {totals.lateness_p99:.1f} ms, at most {totals.lateness_most:.1f} ms"),
         ("restarts", f"{result.restarted} of the server's processes came or went during the run"),
-        ("this side", f"{result.generator_cores:.2f} cores in {result.subject.processes} processes"),
+        ("this side", f"{result.generator_cores:.2f} cores in {_processes(result.subject.processes)}"),
     ]
-    return [row for row in rows if not row[1].startswith("0") or row[0] not in LEFT_OUT_AT_NONE]
+    found = [row for row in rows if not row[1].startswith("0") or row[0] not in LEFT_OUT_AT_NONE]
+    return [*found, *_unread(result)]
 
 
 def served_rows(result: Result) -> list[Row]:
@@ -87,7 +88,8 @@ def print_summary(console: Console, result: Result, left_out: int) -> None:
     more = f", {joined:,} long ones made of them" if joined else ""
     less = f"; {left_out:,} others of the file were left out" if left_out else ""
     console.print(f"sent {known}{more}{less}", soft_wrap=True, markup=False)
-    console.print(_table(("", ""), request_rows(result), right=False))
+    for name, words in request_rows(result):
+        console.print(f"{name:<11}{words}", soft_wrap=True, markup=False)
     if result.served_totals:
         console.print(_table(SERVED_HEAD, served_rows(result)))
     if result.memory:
@@ -103,11 +105,23 @@ def print_summary(console: Console, result: Result, left_out: int) -> None:
     console.print(result.line, soft_wrap=True, markup=False)
 
 
-def _table(head: Row, rows: list[Row], right: bool = True) -> Table:
-    table = Table(*head, box=None, pad_edge=False, show_header=any(head))
-    if right:
-        for column in table.columns[1:]:
-            column.justify = "right"
+def _processes(number: int) -> str:
+    return "1 process" if number == 1 else f"{number} processes"
+
+
+def _unread(result: Result) -> list[Row]:
+    """Say why there are no batches and queues to be seen."""
+    address = result.subject.metrics
+    if result.served_totals or not address:
+        return []
+    return [("metrics", f"none of {result.subject.model} at {address}: no batches and queues; give --metrics")]
+
+
+def _table(head: Row, rows: list[Row]) -> Table:
+    table = Table(*head, box=None, pad_edge=False)
+    table.columns[0].no_wrap = True
+    for column in table.columns[1:]:
+        column.justify = "right"
     for row in rows:
         table.add_row(*map(escape, row))
     return table

@@ -154,6 +154,14 @@ def conclude(control: Tried, others: Sequence[Tried], limits: Mapping[str, float
     return Verdict(control, gain, surely=False, holds=fit)
 
 
+def broken_in(one: Tried, limits: Mapping[str, float]) -> int:
+    """Count the turns of which the figures alone break an objective."""
+    return sum(
+        not all(each.holds for each in check(limits, {name: turn.figures[name] for name in limits}))
+        for turn in one.turns
+    )
+
+
 def compare(one: Tried, control: Tried) -> Interval | None:
     """Give the control's cost over another's in the rounds that both took part in; None where there are none."""
     pairs = _pairs(one, control)

@@ -80,7 +80,7 @@ def to_html(findings: Findings, about: Mapping[str, object], limits: Mapping[str
         element("p", f"{about['date']}: {said}", class_="quiet"),
         element("p", sentence(findings, limits), class_=f"verdict {'passed' if held else 'failed'}"),
         *_interrupted(findings),
-        element("div", *_figures(findings), class_="pair"),
+        element("div", *_figures(findings, limits.get("p99_ms")), class_="pair"),
         element("h2", "Every setting"),
         element("div", _table(HEAD, rows(findings)), class_="scroll"),
     )
@@ -93,18 +93,24 @@ def _interrupted(findings: Findings) -> list[Markup]:
     return [element("p", "The search was interrupted: what was measured until then.")] if findings.interrupted else []
 
 
-def _figures(findings: Findings) -> Iterator[Markup]:
-    words = "A point a setting: down and to the left is better."
-    yield _figure("Cost and latency", words, "cost", by_latency(findings), (COST, LATENCY))
+def _figures(findings: Findings, limit: float | None) -> Iterator[Markup]:
+    dashed = "" if limit is None else " Dashed: the limit of p99."
+    words = f"A point a setting: down and to the left is better.{dashed}"
+    yield _figure("Cost and latency", words, ("cost", limit), by_latency(findings), (COST, LATENCY))
     for name, series in by_knob(findings).items():
-        yield _figure(UNITS[name].capitalize(), f"The field {name}.", name, series, (UNITS[name], COST))
+        yield _figure(UNITS[name].capitalize(), f"The field {name}.", (name, None), series, (UNITS[name], COST))
 
 
 def _figure(
-    heading: str, words: str, name: str, groups: Mapping[str, Sequence[Point]], axes: tuple[str, str]
+    heading: str,
+    words: str,
+    name_and_limit: tuple[str, float | None],
+    groups: Mapping[str, Sequence[Point]],
+    axes: tuple[str, str],
 ) -> Markup:
+    name, limit = name_and_limit
     series = [Series(group, tuple(points)) for group, points in groups.items()]
-    picture = draw_points(name, series, *axes) if any(one.points for one in series) else Markup("")
+    picture = draw_points(name, series, *axes, limit) if any(one.points for one in series) else Markup("")
     return element("figure", element("h3", heading), picture, element("figcaption", words))
 
 

@@ -19,8 +19,8 @@ mpl.use("Agg")
 COLUMNS = 2
 
 
-def draw(findings: Findings, file: Path) -> None:
-    """Draw cost against latency, and cost by each knob that was turned."""
+def draw(findings: Findings, file: Path, limit: float | None = None) -> None:
+    """Draw cost against latency with its limit, and cost by each knob that was turned."""
     pictures = [((COST, LATENCY), by_latency(findings))]
     pictures += [((UNITS[name], COST), points) for name, points in by_knob(findings).items()]
     lines = -(-len(pictures) // COLUMNS)
@@ -28,7 +28,10 @@ def draw(findings: Findings, file: Path) -> None:
     places = figure.subplots(lines, COLUMNS, squeeze=False).ravel()
     for axes, (words, series) in zip(places, pictures, strict=False):
         _scatter(axes, series, words)
-    places[0].legend(fontsize=8)
+    if limit is not None and limit <= 3 * places[0].get_ylim()[1]:  # one that is far above says so by its absence
+        places[0].axhline(limit, color="#b42318", linestyle="--", linewidth=1, label="the limit of p99")
+    if places[0].get_legend_handles_labels()[0]:  # there is none where the search was ended before its first turn
+        places[0].legend(fontsize=8)
     for axes in places[len(pictures) :]:
         axes.set_axis_off()
     figure.savefig(file, dpi=120)
@@ -36,7 +39,9 @@ def draw(findings: Findings, file: Path) -> None:
 
 def _scatter(axes: Axes, series: Mapping[str, Sequence[Point]], words: tuple[str, str]) -> None:
     for name, points in series.items():
-        axes.scatter([x for x, _ in points], [y for _, y in points], label=name, alpha=0.7)
+        # Four digits: of costs that differ in the sixteenth, the axis would show them all.
+        places = [(float(f"{x:.4g}"), float(f"{y:.4g}")) for x, y in points]
+        axes.scatter([x for x, _ in places], [y for _, y in places], label=name, alpha=0.7)
     axes.set_xlabel(words[0])
     axes.set_ylabel(words[1])
     axes.margins(0.12)

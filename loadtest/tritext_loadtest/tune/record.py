@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from tritext_loadtest.slo import shown
-from tritext_loadtest.tune.halving import SURE_TURNS, Tried, compare
+from tritext_loadtest.tune.halving import SURE_TURNS, Tried, broken_in, compare
 from tritext_loadtest.tune.sweep import Findings
 
 FIGURES = ("p50_ms", "p95_ms", "p99_ms", "error_rate", "rejected_share", "label_mismatch")
@@ -57,7 +57,7 @@ def rows(findings: Findings) -> list[tuple[str, ...]]:
 def mark(one: Tried, findings: Findings) -> str:
     """Say what a setting is in the search."""
     verdict = findings.verdict
-    words = ["chosen"] if verdict and verdict.winner is one else []
+    words = ["chosen"] if verdict and verdict.holds and verdict.winner is one else []
     words += ["the usual setting"] if one is findings.control else []
     words += ["failed"] if one.failure else []
     return ", ".join(words)
@@ -75,10 +75,19 @@ def sentence(findings: Findings, limits: Mapping[str, float]) -> str:
         return "Nothing that was tried is surely better than the usual setting: keep it."
     gain = verdict.gain
     if gain is None or gain.low <= 1 or len(verdict.winner.turns) < SURE_TURNS:
-        return f"{verdict.winner.setting}: holds the objectives, which the usual setting does not."
+        return f"{verdict.winner.setting}: {_how_surely(verdict.winner, findings.control, limits)}"
     return (
         f"{verdict.winner.setting}: the usual setting takes {gain.value:.2f} times as much CPU time "
         f"(95 % interval {gain.low:.2f} to {gain.high:.2f})."
+    )
+
+
+def _how_surely(winner: Tried, control: Tried, limits: Mapping[str, float]) -> str:
+    own, usual = broken_in(winner, limits), broken_in(control, limits)
+    doubt = " Some of that may be chance: more --seconds tell." if own or usual < len(control.turns) else ""
+    return (
+        "holds the objectives, which the usual setting does not: it breaks them in "
+        f"{usual} of {len(control.turns)} turns, this one in {own} of {len(winner.turns)}.{doubt}"
     )
 
 

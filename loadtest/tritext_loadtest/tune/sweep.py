@@ -19,7 +19,7 @@ from tritext_loadtest.texts import Item
 from tritext_loadtest.tune.errors import TuneError
 from tritext_loadtest.tune.halving import Rung, Tried, Verdict, conclude, order
 from tritext_loadtest.tune.offer import Request
-from tritext_loadtest.tune.servers import Fleet, Subject
+from tritext_loadtest.tune.servers import Fleet, Served, Subject
 from tritext_loadtest.tune.settings import Setting
 
 # The share of what the control takes at most, where no rate was given: busy, and not yet full.
@@ -125,15 +125,18 @@ class Run:
             served = self.fleet.start(control.setting, request.items[0])
             self.tell("asking about every text at rest", 0.0)
             self.requests = batches(request.items, served.labels(request.items), request.subject.batch)
-            self.tell("finding out what it takes at most", 0.0)
-            most = request.subject.batch * served.saturation(self.requests)
+            self.findings.rate = request.rate or self._busy(served)
         except (PeerError, TritextError) as error:
             raise TuneError(f"{control.setting}, the usual setting: {error}") from error
-        self.findings.rate = request.rate or SHARE * most
         self.due = self._draw(self.findings.rate / request.subject.batch)
         for one in self.findings.others:
             self.tell(f"starting {one.setting}", 0.0)
             self._attempt(one, partial(self.fleet.start, one.setting, request.items[0]))
+
+    def _busy(self, served: Served) -> float:
+        """Find out how many texts a second keep the control busy, and not yet full."""
+        self.tell("finding out what it takes at most", 0.0)
+        return SHARE * self.request.subject.batch * served.saturation(self.requests)
 
     def _draw(self, rate: float) -> list[float]:
         """Draw when requests are sent, the same for all: at least one, and no more than memory has room for."""
