@@ -137,7 +137,7 @@ class AuthorisingProxy:
 @contextlib.contextmanager
 def authorising_proxy(behind: Azurite, issuer: TokenIssuer) -> Iterator[AuthorisingProxy]:
     """Run a proxy on loopback, with the same certificate as what is behind it."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler, bind_and_activate=False)
+    server = _Quiet(("127.0.0.1", 0), _Handler, bind_and_activate=False)
     server.request_queue_size, server.daemon_threads = 64, True
     server.server_bind()
     server.server_activate()
@@ -156,6 +156,11 @@ def authorising_proxy(behind: Azurite, issuer: TokenIssuer) -> Iterator[Authoris
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class _Quiet(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Say nothing of a client that has gone."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -225,10 +230,18 @@ class _Handler(BaseHTTPRequestHandler):
             context = ssl.create_default_context(cafile=behind.certificates.ca)
             host = urlsplit(behind.url).netloc
             self.upstream = http.client.HTTPSConnection(host, timeout=_ANSWER_SECONDS, context=context)
-        self.upstream.request(self.command, self.path, body=body, headers=headers)
-        answer = self.upstream.getresponse()
+        try:
+            answer = self._upstream_answer(body, headers)
+        except (ConnectionError, http.client.BadStatusLine):  # it closes connections that rest for five seconds
+            self.upstream.close()
+            answer = self._upstream_answer(body, headers)
         content = answer.read()
         return answer.status, dict(answer.getheaders()), content
+
+    def _upstream_answer(self, body: bytes, headers: dict[str, str]) -> http.client.HTTPResponse:
+        assert self.upstream is not None
+        self.upstream.request(self.command, self.path, body=body, headers=headers)
+        return self.upstream.getresponse()
 
     def _answer(self, request: Request, status: int, headers: dict[str, str], content: bytes, faults: Faults) -> None:
         self.proxy.seen.append((request, status))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests import turns
 from tests.once import once
@@ -36,9 +36,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 if "PYTEST_XDIST_WORKER" in os.environ:
     take_one()
 
-# What is drawn is the same every time, and a busy machine may take its time, so that a submission is not refused by
-# chance; to draw anew, run pytest with --hypothesis-profile=default.
-settings.register_profile("repeatable", derandomize=True, deadline=None)
+# What is drawn is the same every time, and a busy machine may take its time, to draw as well, so that a submission is
+# not refused by chance; to draw anew, run pytest with --hypothesis-profile=default.
+settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("repeatable")
 
 

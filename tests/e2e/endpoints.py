@@ -91,7 +91,7 @@ class Up:
 
     def announcement(self) -> str:
         """Wait until it says that it serves."""
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 240
         while "\nstop " not in (said := (self.folder / "up.out").read_text(encoding="utf-8")):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError((self.folder / "up.err").read_text(encoding="utf-8"))
@@ -106,7 +106,7 @@ class Up:
     def verb(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run another verb, as a user does."""
         return subprocess.run(
-            [*COMMAND, *words], env=self.environment, capture_output=True, text=True, timeout=120, check=False
+            [*COMMAND, *words], env=self.environment, capture_output=True, text=True, timeout=240, check=False
         )
 
     def ask(self, verb: str, **request: Any) -> dict[str, Any]:
@@ -134,10 +134,11 @@ class Up:
 
     def left_behind(self) -> list[object]:
         """Processes, regions, files and folders that should be gone."""
-        _, alive = psutil.wait_procs(self.members, timeout=20)
+        _, alive = psutil.wait_procs(self.members, timeout=60)
         mine = f"tritext-serve-{self.process.pid}-*"
         stages = [*Path(os.environ.get("TMPDIR", "/tmp")).glob(mine), *Path("/dev/shm").glob(mine)]
-        groups = Path("/sys/fs/cgroup").glob(f"**/tritext-{NAME}-{self.process.pid}")
+        # Another worker's groups come and go meanwhile, which `walk` bears and `glob` does not.
+        groups = [at for at, *_ in os.walk("/sys/fs/cgroup") if at.endswith(f"/tritext-{NAME}-{self.process.pid}")]
         own = [*groups, *(path for path in (self.run.path, self.run.path.parent) if path.exists())]
         return [*alive, *stages, *own]
 
@@ -258,12 +259,15 @@ class Load:
         for thread in self._threads:
             thread.join()
 
-    def wait_for(self, count: int, timeout: float = 120.0) -> None:
-        """Wait until so many more questions have been asked."""
-        goal, deadline = self.total + count, time.monotonic() + timeout
-        while self.total < goal:
+    def wait_for(self, count: int, timeout: float = 60.0) -> None:
+        """Wait until so many more questions have been asked, for as long as some are answered."""
+        seen = self.total
+        goal, deadline = seen + count, time.monotonic() + timeout
+        while (now := self.total) < goal:
+            if now > seen:
+                seen, deadline = now, time.monotonic() + timeout
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{self.total} of {goal} requests")
+                raise TimeoutError(f"{now} of {goal} requests")
             time.sleep(0.02)
 
     def _run(self) -> None:

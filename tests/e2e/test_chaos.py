@@ -16,8 +16,9 @@ from tritext_serve.endpoint.supervisor import limits
 from tritext_serve.errors import EndpointError
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
-# 200; no instance well; the answer of a model that died under it; and a connection that died with the edge.
-OF_THE_ILL = {200, 503, 424, 504}
+# 200; no instance well; the answer of a model that died under it; a connection that died with the edge; and what took
+# longer than a deployment may, where a busy machine is slow to find that it hangs.
+OF_THE_ILL = {200, 503, 424, 504, 408}
 HOG = "import sys; kept = []\nwhile True: kept.append(bytearray(b'x' * (8 << 20)))"
 
 
@@ -47,7 +48,7 @@ def stop_stub(up: Up) -> None:
     up.stub("blue").send_signal(signal.SIGSTOP)
 
 
-def back_after(up: Up, begun: float, timeout: float = 60.0) -> float:
+def back_after(up: Up, begun: float, timeout: float = 150.0) -> float:
     """Wait until blue has answered ten times in a row, and say how long after the blow the first of them came."""
     row, first, texts = 0, 0.0, list(LABELS)
     while row < 10:
@@ -94,7 +95,7 @@ def test_a_killed_edge_is_back_with_the_traffic_that_was_set_last(up: Up) -> Non
     begun = time.monotonic()
     edge.kill()
     with Load(up, clients=1, pause=0.05) as load:
-        while not load.good_at and time.monotonic() - begun < 30:
+        while not load.good_at and time.monotonic() - begun < 120:
             time.sleep(0.02)
     print(f"edge: back after {load.good_at[0] - begun:.1f} s")
     up.ask("traffic", traffic={"blue": 100})

@@ -19,7 +19,8 @@ from tritext import (
     UnknownModel,
 )
 from tritext_export.labelled import Example
-from tritext_serve.server import Server, free_ports
+from tritext_serve.ports import steady_ports
+from tritext_serve.server import Server
 
 pytestmark = pytest.mark.e2e
 
@@ -105,13 +106,13 @@ def test_a_text_that_is_too_large_is_refused_in_the_servers_words(client: Client
 
 def test_a_deadline_bounds_the_call(client: Client) -> None:
     with pytest.raises(DeadlineExceeded):
-        client.classify(["a film of some length " * 20] * 64, timeout=0.02)
+        client.classify([f"film {number} of some length " * 20 for number in range(64)], timeout=0.02)
     assert client.classify("A wonderful film.").label == "positive"
 
 
 @pytest.mark.parametrize("scheme", ["grpc", "http"])
 def test_nobody_listening(scheme: str) -> None:
-    port = free_ports(1)[0]
+    port = steady_ports(1)[0]
     with Client(f"{scheme}://127.0.0.1:{port}", "sentiment", timeout=5) as client, pytest.raises(Unavailable):
         client.classify("x")
 
@@ -123,7 +124,8 @@ def test_a_full_queue_says_so_and_a_patient_client_gets_through(model_repository
     whole = config.read_text()
     assert '"1024"' in whole
     config.write_text(whole.replace('"1024"', '"1"'))
-    texts = [["a film of some length " * 12] * 16] * 12
+    # All different, or the server would compute them once and be done before the queue is full.
+    texts = [[f"film {number} of some length {place} " * 6 for place in range(16)] for number in range(12)]
     with Server(repository, server_options(instances={"": 1})) as server:
         for url in (server.grpc_url, server.http_url):
             with Client(url, "sentiment", timeout=60, retries=0) as client, ThreadPoolExecutor(12) as pool:

@@ -14,8 +14,9 @@ from tritext_export.triton_gpu import GPU, TENSORRT_EP
 from tritext_serve import processes, staging, wheel
 from tritext_serve.canary import is_ready
 from tritext_serve.flags import Address, region_flags, triton_flags
+from tritext_serve.ports import steady_ports
 from tritext_serve.repository import Model
-from tritext_serve.server import environment, free_ports
+from tritext_serve.server import environment
 from tritext_serve.sizing import Sizing
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -29,7 +30,7 @@ class Triton:
         parts = wheel.find()
         self.log = log
         self.stage = staging.build(parts, (), _no_model)
-        http, grpc, metrics = free_ports(3)
+        http, grpc, metrics = steady_ports(3)
         self.url = f"http://127.0.0.1:{http}"
         address = Address("127.0.0.1", http, grpc, metrics)
         command = [
@@ -47,7 +48,7 @@ class Triton:
 
     def starts(self) -> bool:
         """Wait until it is ready or has ended."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while self.process.poll() is None and time.monotonic() < deadline:
             if is_ready(self.url):
                 return True

@@ -9,12 +9,12 @@ import pytest
 
 from tests.conftest import ROOT
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def test_the_demo_ends_by_itself_and_prints_what_it_promises(model_repository: Path, corpus: Path) -> None:
     command = [sys.executable, "demo/run.py", "--repository", str(model_repository), "--texts", str(corpus)]
-    result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=240, cwd=ROOT)
+    result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=600, cwd=ROOT)
     assert result.returncode == 0, result.stderr
     said = result.stdout
     assert said.count("certificate passed: 100.00% of 1,095 labels agree") == 2

@@ -62,7 +62,7 @@ def answers_again(edge: RunningEdge) -> None:
 
 def logged(edge: RunningEdge, words: str, times: int = 1) -> None:
     """Wait until words stand so many times in the access log, which Envoy writes now and then."""
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + AGAIN_SECONDS
     while edge.access_log.read_text(encoding="utf-8").count(words) < times:
         assert time.monotonic() < deadline, f"{words} is not in the access log {times} times"
         time.sleep(0.05)
@@ -80,7 +80,7 @@ def rises(edge: RunningEdge, counter: str) -> Iterator[None]:
     pattern = "^" + counter.replace(".", r"\.") + "$"
     before = edge.envoy.stats(pattern).get(counter, 0)  # some exist from their first event on
     yield
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + AGAIN_SECONDS
     while edge.envoy.stats(pattern).get(counter, 0) <= before:
         assert time.monotonic() < deadline, f"{counter} does not rise"
         time.sleep(0.02)
@@ -131,7 +131,8 @@ def test_a_body_over_a_mebibyte_is_refused_over_http_1(edge_endpoint: RunningEdg
     raw = _case(0, edge_endpoint, json.dumps({"text": "x" * 10_000_000}).encode()).raw
     with rises(edge_endpoint, TOO_LARGE), socket.create_connection(_place(edge_endpoint), SECONDS) as connection:
         sent = 0
-        while not select.select([connection], [], [], 0)[0]:  # a client that listens while it sends
+        while not (ready := select.select([connection], [connection], [], SECONDS))[0]:  # it listens while it sends
+            assert ready[1], "neither an answer nor room for more"
             sent += connection.send(raw[sent : sent + 65536])
         answer = connection.recv(65536)
     assert answer.startswith(b"HTTP/1.1 413 ")

@@ -12,6 +12,7 @@ from tritonclient.grpc import InferenceServerClient, InferInput
 from tritonclient.utils import InferenceServerException
 
 from tests.e2e.raw import get, infer, output, post, text_input
+from tritext_serve import processes
 from tritext_serve.front.metrics import INTERVAL_SECONDS
 from tritext_serve.server import Server
 
@@ -108,7 +109,7 @@ def test_grpc_takes_the_parameters_too(server: Server) -> None:
 @pytest.mark.slow
 @pytest.mark.alone
 def test_the_same_text_many_times_costs_once_and_is_answered_each_time(server: Server) -> None:
-    same = timed(lambda: ask(server, *[LONG] * 24))
+    same = min((timed(lambda: ask(server, *[LONG] * 24)) for _ in range(3)), key=lambda each: each[0])
     assert same[1][0] == 200
     assert len(set(output(same[1][1], "score"))) == 1
     different = timed(lambda: ask(server, *[f"{number} {LONG}" for number in range(24)]))
@@ -123,16 +124,19 @@ def test_work_on_a_request_ends_with_its_timeout(server: Server) -> None:
     status, answer = ask(server, *texts, timeout=1000)
     assert status == 503
     assert "timeout" in answer["error"].lower()
-    took = timed(lambda: ask(server, *texts))
-    cut = timed(lambda: ask(server, *texts, timeout=int(took[0] / 4 * 1e6)))
-    assert (took[1][0], cut[1][0]) == (200, 503)
-    assert cut[0] < took[0] * 0.75
+    whole = [timed(lambda: ask(server, *texts)) for _ in range(2)]
+    least, most = sorted(seconds for seconds, _ in whole)
+    cut = timed(lambda: ask(server, *texts, timeout=int(least / 4 * 1e6)))
+    assert ([each[1][0] for each in whole], cut[1][0]) == ([200, 200], 503)
+    assert cut[0] < most * 0.75
 
 
 @pytest.mark.slow
 def test_no_work_is_spent_on_requests_whose_client_has_gone(server: Server) -> None:
     client = triton(server)
     before = labels_given(server)
+    stubs = [stub for stub in processes.stubs(server.pid) if stub.model == MODEL]
+    begun = sum(stub.cpu_seconds for stub in stubs)
     answered: list[object] = []
 
     def send(name: str, count: int, text: str, done: list[object]) -> Any:
@@ -141,7 +145,8 @@ def test_no_work_is_spent_on_requests_whose_client_has_gone(server: Server) -> N
 
     for number in range(2):  # one for each process that there may be
         send(f"first {number}", 30, LONG, answered)
-    time.sleep(0.1)
+    while sum(stub.cpu_seconds for stub in stubs) < begun + 0.1:
+        time.sleep(0.005)
     calls = [send(f"then {number}", 30, "bad", []) for number in range(3)]
     time.sleep(0.05)
     assert not answered, "the first requests are still at work"
@@ -151,7 +156,7 @@ def test_no_work_is_spent_on_requests_whose_client_has_gone(server: Server) -> N
         time.sleep(0.05)
     assert answered == [None, None]
     ask(server, "A wonderful, moving film.")
-    assert labels_given(server) - before == 2 * 30 + 1
+    assert labels_given(server, before + 2 * 30 + 1) - before == 2 * 30 + 1
     client.close()
 
 
@@ -174,9 +179,19 @@ def timed(call: Callable[[], tuple[int, dict[str, Any]]]) -> tuple[float, tuple[
     return time.monotonic() - started, answer
 
 
-def labels_given(server: Server) -> int:
-    """Texts that were classified, by the server's own count."""
-    time.sleep(2 * INTERVAL_SECONDS)
+def labels_given(server: Server, expected: int = 0) -> int:
+    """Texts that were classified, by the server's own count, once that rises no more and is what is expected."""
+    deadline, before = time.monotonic() + 30, -1
+    while before != (now := labels_counted(server)) or now < expected:
+        if time.monotonic() > deadline:
+            break
+        before = now
+        time.sleep(2 * INTERVAL_SECONDS)
+    return now
+
+
+def labels_counted(server: Server) -> int:
+    """The same, as it is counted now."""
     _, page = get(server.metrics_url)
     counts = re.findall(rf'^prediction_labels_total{{.*model="{MODEL}".*}} (\S+)$', page, re.MULTILINE)
     return int(sum(map(float, counts)))

@@ -8,7 +8,7 @@ import json
 import socket
 import time
 import urllib.parse
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -119,6 +119,14 @@ def shows(running: Watched, each: Expression) -> bool:
     return found
 
 
+def soon(look: Callable[[], object], wanted: object) -> object:
+    """What is seen, at once or soon, for the same reason."""
+    deadline = time.monotonic() + GAP_SECONDS
+    while (seen := look()) != wanted and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return seen
+
+
 def test_every_expression_can_be_evaluated_and_every_panel_shows_something(endpoint: Watched) -> None:
     for each in ALL:
         endpoint.prometheus.query(each.text)
@@ -145,28 +153,38 @@ PARTS = ("bucket", "sum", "count")
 
 
 def test_blue_and_green_are_told_apart(endpoint: Watched) -> None:
-    series = endpoint.prometheus.query("count by (endpoint, deployment) (prediction_requests_total)")
-    assert {(s["metric"]["endpoint"], s["metric"]["deployment"]) for s in series} == {
-        ("watched", "blue"),
-        ("watched", "green"),
-    }
+    def told() -> set[tuple[str, str]]:
+        series = endpoint.prometheus.query("count by (endpoint, deployment) (prediction_requests_total)")
+        return {(each["metric"]["endpoint"], each["metric"]["deployment"]) for each in series}
+
+    wanted = {("watched", "blue"), ("watched", "green")}
+    assert soon(told, wanted) == wanted
 
 
 def test_the_edge_counts_what_clients_got(endpoint: Watched) -> None:
-    count = endpoint.prometheus.number
-    assert count('sum(envoy_tritext_edge_requests{code="401"})') == REFUSED
-    assert count('sum(envoy_tritext_edge_requests{code="200", deployment="blue", route=~"predict.*"})') == len(TEXTS)
-    assert count('sum(envoy_tritext_edge_requests{code="200", deployment="green"})') == 1
+    wanted = {
+        'code="401"': REFUSED,
+        'code="200", deployment="blue", route=~"predict.*"': len(TEXTS),
+        'code="200", deployment="green"': 1,
+    }
+
+    def told() -> dict[str, float]:
+        return {which: endpoint.prometheus.number(f"sum(envoy_tritext_edge_requests{{{which}}})") for which in wanted}
+
+    assert soon(told, wanted) == wanted
 
 
 def test_a_killed_triton_is_a_restart_with_its_reason(endpoint: Watched) -> None:
-    assert endpoint.prometheus.number('sum(tritext_restarts_total{deployment="green"})') >= 1
+    wait_until(lambda: endpoint.prometheus.number('sum(tritext_restarts_total{deployment="green"})') >= 1)
     assert endpoint.prometheus.number('sum(tritext_restarts_total{deployment="blue"})') == 0
 
 
 def test_the_shares_that_labels_should_have_are_those_of_the_certificate(endpoint: Watched) -> None:
-    shares = endpoint.prometheus.query('tritext_expected_label_share{deployment="blue", model="sentiment"}')
-    assert {each["metric"]["label"] for each in shares} == {"negative", "positive"}
-    assert sum(float(each["value"][1]) for each in shares) == pytest.approx(1)
+    def told() -> list[str]:
+        return sorted(each["metric"]["label"] for each in endpoint.prometheus.query(shares))
+
+    shares = 'tritext_expected_label_share{deployment="blue", model="sentiment"}'
+    assert soon(told, ["negative", "positive"]) == ["negative", "positive"]
+    wait_until(lambda: endpoint.prometheus.number(f"sum({shares})") == pytest.approx(1))
     drift = endpoint.prometheus.number('deployment:label_distance:tv1h{deployment="blue", model="sentiment"}')
     assert 0 <= drift <= 1

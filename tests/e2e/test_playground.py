@@ -67,6 +67,7 @@ def test_a_text_gets_its_label_from_both_models_by_keys_alone(page: Browser, edg
 
 def test_every_score_has_a_bar_as_long_as_it_and_a_name(page: Browser, edge_endpoint: RunningEdge) -> None:
     ask(page, POSITIVE, edge_endpoint.key)
+    page.until("[...document.querySelectorAll('article i')].every(bar => bar.style.width)")  # set when it next draws
     rows = page.evaluate(
         "[...document.querySelectorAll('article[data-variant=trained] dl > div')].map(row => ["
         "row.children[0].innerText,"

@@ -30,6 +30,7 @@ from tritext_serve.server import Server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 FloatArray = npt.NDArray[np.float32]
+TOLERANCE = 1e-4
 MOODS, STARS = ("joy", "anger", "fear"), ("stars",)
 INTENTS = tuple(f"intent {i}" for i in range(77))
 ENTAILMENT = ("contradiction", "neutral", "entailment")
@@ -99,9 +100,12 @@ def test_scores_and_labels_are_the_checkpoint_s(kinds: Server, sources: dict[str
         with Client(url, name, timeout=60) as client:
             answers = client.classify(FIRST, pairs=SECOND if kind.pairs else None, scores=True)
         given = np.array([[(a.scores or {})[label] for label in kind.labels] for a in answers])
-        np.testing.assert_allclose(given, expected, atol=1e-4)
-        np.testing.assert_allclose([a.score for a in answers], expected.max(axis=1), atol=1e-4)
-        assert [a.label for a in answers] == [kind.labels[i] for i in expected.argmax(axis=1)]
+        np.testing.assert_allclose(given, expected, atol=TOLERANCE)
+        np.testing.assert_allclose([a.score for a in answers], expected.max(axis=1), atol=TOLERANCE)
+        certain = are_certain(expected)
+        assert certain.mean() > 0.9
+        labels = np.array([kind.labels.index(a.label) for a in answers])
+        np.testing.assert_array_equal(labels[certain], expected.argmax(axis=1)[certain])
         assert [a.truncated for a in answers[-4:]] == [False, True, kind.pairs, True]
 
 
@@ -121,7 +125,9 @@ def test_the_async_client_asks_for_pairs_too(kinds: Server) -> None:
 
     with Client(kinds.grpc_url, "nli", timeout=60) as client:
         np.testing.assert_allclose(
-            [a.score for a in asyncio.run(ask())], [a.score for a in client.classify(FIRST, pairs=SECOND)], atol=1e-5
+            [a.score for a in asyncio.run(ask())],
+            [a.score for a in client.classify(FIRST, pairs=SECOND)],
+            atol=TOLERANCE,
         )
 
 
@@ -129,7 +135,7 @@ def test_pairs_of_many_requests_batch_and_come_apart_again(kinds: Server) -> Non
     with Client(kinds.grpc_url, "nli", timeout=60) as client, ThreadPoolExecutor(16) as pool:
         together = client.classify(FIRST, pairs=SECOND)
         alone = list(pool.map(lambda pair: client.classify(pair[0], pairs=pair[1]), PAIRS * 2))
-        np.testing.assert_allclose([a.score for a in alone], [a.score for a in together] * 2, atol=1e-5)
+        np.testing.assert_allclose([a.score for a in alone], [a.score for a in together] * 2, atol=TOLERANCE)
 
 
 def test_a_model_for_pairs_wants_two_texts_and_another_one(kinds: Server) -> None:
@@ -167,8 +173,10 @@ def test_scores_below_nought_do_the_server_no_harm(kinds: Server) -> None:
         assert sum(prediction.score for prediction in client.classify(FIRST)) < 0
         time.sleep(2 * INTERVAL_SECONDS)
         assert client.ready()
-    _, metrics = raw.get(kinds.metrics_url)
-    assert 'prediction_tokens_count{model="stars"' in metrics
+    deadline = time.monotonic() + 30
+    while 'prediction_tokens_count{model="stars"' not in (metrics := raw.get(kinds.metrics_url)[1]):
+        assert time.monotonic() < deadline
+        time.sleep(INTERVAL_SECONDS / 4)
     assert 'sentiment_score_count{model="stars"' not in metrics
 
 
@@ -180,7 +188,16 @@ def test_plain_json_and_the_command(kinds: Server, capsys: pytest.CaptureFixture
     assert main([*words, "--format", "json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert (printed["label"], printed["pair"]) == (answer["label"], "dull plot")
-    assert printed["score"] == pytest.approx(answer["score"], abs=1e-5)
+    assert printed["score"] == pytest.approx(answer["score"], abs=TOLERANCE)
+
+
+def are_certain(expected: FloatArray) -> npt.NDArray[np.bool_]:
+    """Which rows have a label whatever rounds a little otherwise, as another machine does."""
+    if expected.shape[1] == 1:
+        return np.ones(len(expected), np.bool_)
+    top = np.sort(expected, axis=1)
+    certain: npt.NDArray[np.bool_] = top[:, -1] - top[:, -2] > 2 * TOLERANCE
+    return certain
 
 
 def reference(source: Path, kind: Kind) -> FloatArray:

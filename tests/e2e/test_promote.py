@@ -161,12 +161,12 @@ def test_an_interrupt_puts_the_former_split_back(trio: Trio) -> None:
             [*COMMAND, "promote", "green", *QUICK, "--steps", "20,100", "--step-seconds", "300"],
             env=trio.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 240
         while standing(trio)[0]["green"] != 20 and promoting.poll() is None and time.monotonic() < deadline:
             time.sleep(0.1)
         assert standing(trio) == ({"blue": 80, "red": 0, "green": 20}, {})
         promoting.send_signal(signal.SIGINT)
-        assert promoting.wait(60) == 130
+        assert promoting.wait(120) == 130
     assert standing(trio) == (BEFORE, {"green": 50})
 
 
@@ -192,8 +192,9 @@ def test_keys_are_rotated_one_by_one_while_requests_run(trio: Trio) -> None:
         assert trio.verb("keys", "rotate", "secondary").returncode == 0
     new = keys.read(trio.run.keys)
     assert (new["primary"] == old["primary"], new["secondary"] == old["secondary"]) == (True, False)
-    asked = {name: ask_with(trio, key) for name, key in (("old", old["secondary"]), ("new", new["secondary"]))}
-    assert asked == {"old": 401, "new": 200}
+    deadline = time.monotonic() + 30
+    while (asked := (ask_with(trio, old["secondary"]), ask_with(trio, new["secondary"]))) != (401, 200):
+        assert time.monotonic() < deadline, asked
 
 
 def ask_with(trio: Trio, key: str) -> int:

@@ -26,7 +26,8 @@ from tritext_serve.errors import (
     WrongAnswerError,
 )
 from tritext_serve.flags import Address
-from tritext_serve.server import Server, check_ports, free_ports
+from tritext_serve.ports import check_ports, steady_ports
+from tritext_serve.server import Server
 from tritext_serve.sizing import Sizing
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -39,7 +40,7 @@ class Served:
     """A `tritext serve` in a process of its own."""
 
     def __init__(self, repository: Path, *arguments: str) -> None:
-        http, grpc, metrics = map(str, free_ports(3))
+        http, grpc, metrics = map(str, steady_ports(3))
         ports = ("--http-port", http, "--grpc-port", grpc, "--metrics-port", metrics)
         self.http_url = f"http://127.0.0.1:{http}"
         self.process = subprocess.Popen(
@@ -70,7 +71,7 @@ class Served:
 
     def left_behind(self) -> list[object]:
         """Processes, regions and folders that should be gone."""
-        _, alive = psutil.wait_procs(self.members, timeout=10)
+        _, alive = psutil.wait_procs(self.members, timeout=60)
         mine = f"tritext-serve-{self.process.pid}-*"
         return [*alive, *SHARED_MEMORY.glob(mine), *Path(tempfile.gettempdir()).glob(mine)]
 
@@ -117,7 +118,7 @@ def test_a_killed_launcher_takes_the_server_with_it_and_is_swept_up_after(
     served.announcement()
     assert served.regions != []
     assert served.end(signal.SIGKILL) == -signal.SIGKILL
-    _, alive = psutil.wait_procs(served.members, timeout=20)
+    _, alive = psutil.wait_procs(served.members, timeout=60)
     assert alive == []
     with Server(model_repository, server_options(instances={"": 1})):
         pass
@@ -152,7 +153,7 @@ def test_a_port_in_use_is_named_with_its_flag(model_repository: Path, flag: str)
 @pytest.mark.parametrize("host", ["no.such.host.invalid", "192.0.2.1"])
 def test_a_host_that_is_not_this_machine_is_named(host: str) -> None:
     with pytest.raises(PortError, match=f"{host}:.*give an address of this machine with --host"):
-        check_ports(Address(host, *free_ports(3)))
+        check_ports(Address(host, *steady_ports(3)))
 
 
 def test_instances_of_an_unknown_model_are_refused(model_repository: Path) -> None:
@@ -258,7 +259,7 @@ def test_the_repository_is_served_unchanged_by_triton_itself(model_repository: P
 
     parts = wheel.find()
     stage = staging.build(parts, (), lambda model: Sizing(1, 1))
-    http, grpc, metrics = free_ports(3)
+    http, grpc, metrics = steady_ports(3)
     flags = triton_flags(
         Address("127.0.0.1", http, grpc, metrics), model_repository, stage.backends, parts.caches, locked_by="x"
     )
@@ -268,7 +269,7 @@ def test_the_repository_is_served_unchanged_by_triton_itself(model_repository: P
             [str(parts.binary), *flags], env=environment(parts, stage), stdout=log, stderr=subprocess.STDOUT
         )
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while triton.poll() is None and time.monotonic() < deadline:
             try:
                 status, answer = infer(f"http://127.0.0.1:{http}", "sentiment", [text_input("A wonderful film.")])

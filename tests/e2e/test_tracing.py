@@ -71,7 +71,7 @@ def asked(traced: Traced) -> Asked:
     unsampled, sampled_by_the_client = ask(traced.never, UNSAMPLED), ask(traced.never, SAMPLED)
     done = Asked(ask(traced.always, SAMPLED), ask_by_grpc(traced.always), unsampled, sampled_by_the_client)
     for trace in (done.rest, done.grpc):
-        wait_until(lambda trace=trace: services(traced, trace) == {EDGE, TRITON})  # type: ignore[misc]
+        wait_until(lambda trace=trace: whole(traced, trace))  # type: ignore[misc]
     return done
 
 
@@ -100,9 +100,15 @@ def ask_by_grpc(edge: RunningEdge) -> str:
     return trace
 
 
-def services(traced: Traced, trace: str) -> set[str]:
-    """Who has sent spans of a trace."""
-    return {span.service for span in traced.collector.of_trace(trace)}
+def whole(traced: Traced, trace: str) -> bool:
+    """Whether the innermost span and all above it have come, as far as the edge; they need not come together."""
+    by_id = {span.id: span for span in traced.collector.of_trace(trace)}
+
+    def above(span: Span | None) -> Span | None:
+        return by_id.get(span.parent) if span is not None else None
+
+    tops = [above(above(above(span))) for span in by_id.values() if span.name == "compute"]
+    return any(top is not None and top.service == EDGE for top in tops)
 
 
 def of_triton(spans: list[Span]) -> list[Span]:

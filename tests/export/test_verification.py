@@ -184,7 +184,11 @@ def test_a_model_that_is_not_there_is_named(tmp_path: Path) -> None:
         list(verify(tmp_path, ["x"]))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(data=st.data())
 def test_no_changed_byte_of_any_certified_file_goes_unnoticed(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

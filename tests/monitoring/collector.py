@@ -31,7 +31,7 @@ class Collector:
         self.spans: list[Span] = []
         self.bodies: list[bytes] = []
         self._lock = threading.Lock()
-        self._http = ThreadingHTTPServer((LOOPBACK, 0), _handler(self))
+        self._http = _Quiet((LOOPBACK, 0), _handler(self))
         self._grpc = grpc.server(ThreadPoolExecutor(2))
         services.add_TraceServiceServicer_to_server(_Service(self), self._grpc)  # type: ignore[no-untyped-call]
         self.http_port = int(self._http.server_address[1])
@@ -63,6 +63,11 @@ class Collector:
         self._http.shutdown()
         self._http.server_close()
         self._grpc.stop(None).wait()
+
+
+class _Quiet(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Say nothing of a sender that has gone."""
 
 
 class _Service(services.TraceServiceServicer):

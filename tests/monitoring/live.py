@@ -21,10 +21,10 @@ import pytest
 import yaml
 
 from tests.monitoring.expressions import MONITORING
-from tritext_serve.server import free_ports
+from tritext_serve.ports import steady_ports
 
 NAME = "watched"
-START_SECONDS = 120
+START_SECONDS = 240
 SCHEMA = "https://azuremlschemas.azureedge.net/latest/managedOnline{}.schema.json"
 
 
@@ -97,7 +97,7 @@ def watched(repository: Path, folder: Path) -> Iterator[Watched]:
     if shutil.which("prometheus") is None:
         pytest.skip("MISSING: no prometheus: install prometheus (Debian)")
     environment = {**os.environ, "XDG_RUNTIME_DIR": str(folder)}
-    port, prometheus_port = free_ports(2)
+    port, prometheus_port = steady_ports(2)
     files = _files(folder, repository)
     run_directory = folder / "tritext" / NAME
     up = [sys.executable, "-m", "tritext", "endpoint", "up", *files, "--listen", f"127.0.0.1:{port}"]
@@ -128,7 +128,7 @@ def wait_until(condition: Callable[[], bool], process: psutil.Popen | None = Non
 
 def _command(environment: Mapping[str, str], *arguments: str) -> str:
     words = [sys.executable, "-m", "tritext", "endpoint", *arguments]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, env=dict(environment), check=False)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, env=dict(environment), check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
