@@ -71,13 +71,13 @@ def test_each_scenario_gets_every_label_right(
 def test_planted_labels_are_found_and_told_in_every_report(
     server: Server, model_repository: Path, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    planted = plant(model_repository, tmp_path / "repository", 4)
+    planted = plant(model_repository, tmp_path / "repository", 2)
     files = {name: tmp_path / f"r.{name}" for name in ("json", "junit", "markdown", "html")}
     reports = [word for name, path in files.items() for word in (f"--{name}", str(path))]
     assert main(words(server, planted, corpus, "steady", *reports)) == 1
     said = capsys.readouterr().out
     assert "SLO broken: label_mismatch" in said
-    assert "wrong label: '" in said
+    assert "wrong label: " in said
     assert load_json(files["json"])["totals"]["wrong"] > 2
     assert '<failure message="label_mismatch' in files["junit"].read_text()
     assert "SLO broken" in files["markdown"].read_text()

@@ -107,8 +107,11 @@ def test_a_stub_is_named_by_its_model(tmp_path: Path) -> None:
 
 @contextlib.contextmanager
 def asleep(*words: str, program: str = sys.executable) -> Iterator[psutil.Process]:
-    """Run a process that does nothing, under such a command line."""
-    with subprocess.Popen([program, "-c", "import sys; sys.stdin.read()", *words], stdin=subprocess.PIPE) as process:
+    """Run a process that does nothing, under such a command line; it is there to be read once it has said a word."""
+    command = [program, "-c", "import sys; print(flush=True); sys.stdin.read()", *words]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
         try:
             yield psutil.Process(process.pid)
         finally:
