@@ -144,9 +144,11 @@ class LocalPlace:
         Raises:
             OutputError: the folder is not there, is full, or may not be written; or what is here is no regular file.
         """
-        if self.exists() and not self._path.is_file():
+        with written(self._path, "let this user into that folder, or name another output"):
+            there, regular = self.exists(), self._path.is_file()
+        if there and not regular:
             raise OutputError(f"{self._path}: is no regular file, so it cannot be replaced: name another output")
-        if self.exists() and not overwrite:
+        if there and not overwrite:
             raise OutputError(f"{self._path}: {EXISTS}")
         require_room(self._path.parent, size)
 

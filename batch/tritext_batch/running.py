@@ -26,7 +26,7 @@ from tritext_batch.served import check_model, manifest_of
 from tritext_batch.settings import prepare_ray
 from tritext_batch.stamps import Stamp
 from tritext_batch.summary import Summary, summarise
-from tritext_batch.workspace import Workspace
+from tritext_batch.workspace import Workspace, written
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +76,11 @@ def _refuse_unwritable(job: Job, target: Place, size: int, *, overwrite: bool) -
 
     What is there already does not matter where the journal of an earlier run is: that run may have put it there.
     """
-    again = overwrite or (job.work / "journal").is_file()
     rows = job.work / "rows"
-    left = max(0, size - (rows.stat().st_size if rows.is_file() else 0))  # the output is hardly smaller than the input
+    with written(job.work, "choose another place with --work"):
+        again = overwrite or (job.work / "journal").is_file()
+        done = rows.stat().st_size if rows.is_file() else 0
+    left = max(0, size - done)  # the output is hardly smaller than the input
     target.require_writable(left, overwrite=again)
     place(job.rejected_uri).require_writable(0, overwrite=again)
     require_room(next(path for path in (job.work, *job.work.absolute().parents) if path.is_dir()), left)

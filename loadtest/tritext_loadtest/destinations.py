@@ -5,7 +5,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from tritext_loadtest.errors import DestinationError
+from tritext_loadtest.errors import DestinationError, in_words
 
 
 def require_writable(wanted: Mapping[str, Path | None]) -> None:
@@ -18,7 +18,11 @@ def require_writable(wanted: Mapping[str, Path | None]) -> None:
         DestinationError: one cannot be, as far as can be told now.
     """
     for flag, path in wanted.items():
-        if path is not None and (reason := _obstacle(path)):
+        try:
+            reason = _obstacle(path) if path is not None else ""
+        except OSError as error:  # a folder on the way may not be searched
+            reason = in_words(error)
+        if reason:
             raise DestinationError(f"{flag} {path}: {reason}: choose another place; nothing was measured")
 
 

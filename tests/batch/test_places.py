@@ -108,3 +108,8 @@ def test_a_file_uri_is_a_path_of_this_machine() -> None:
     assert local_path("file:///a/b%20c") == Path("/a/b c")
     assert local_path("a/b") == Path("a/b")
     assert local_path("az://c/b") is None
+
+
+def test_a_way_that_cannot_be_gone_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="File name too long: let this user into that folder, or name another output"):
+        LocalPlace(tmp_path / ("r" * 300)).require_writable(0, overwrite=False)

@@ -32,6 +32,15 @@ def test_a_place_without_permission_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(DestinationError, match="nothing may be made in"):
         require_writable({"--html": tmp_path / "r.html"})
+    tmp_path.chmod(0)
+    with pytest.raises(DestinationError, match="Permission denied: choose another place"):
+        require_writable({"--html": tmp_path / "r.html"})
+    tmp_path.chmod(0o700)
+
+
+def test_a_way_that_is_too_long_to_look_at_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DestinationError, match="File name too long: choose another place"):
+        require_writable({"--html": tmp_path / ("r" * 300)})
 
 
 def test_a_file_is_replaced_whole_and_keeps_its_mode_and_the_link_to_it(tmp_path: Path) -> None:
