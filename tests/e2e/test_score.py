@@ -103,7 +103,7 @@ def test_interrupted_it_says_how_to_go_on(tmp_path: Path, texts: list[str], slow
     words = (tmp_path / "in.txt", tmp_path / "out.tsv", "--url", slow_url, "--max-in-flight", "4")
     for number in (signal.SIGINT, signal.SIGTERM):
         job = start(*words)
-        wait_for_rows(tmp_path, 1, job)
+        wait_for_rows(tmp_path, 1_000, job)  # rows, not the header alone: that is there before the event loop is
         job.send_signal(number)
         out, error = finish(job, 130)
         assert (out, error) == ("", "stopped: the same command goes on from here\n")
