@@ -66,4 +66,4 @@ def candidates_for(target: Target, precision: Precision) -> tuple[tuple[Candidat
     if precision == "int8":
         raise SourceError("--precision int8: it is made for CPUs: use --target cpu, or --precision fp16")
     half = Candidate("fp16", "gpu", "fp16")
-    return ((half,),) if precision == "fp16" else ((half, Candidate("fp32", "gpu", "fp32")),)
+    return ((half,),) if precision == "fp16" else ((half,), (Candidate("fp32", "gpu", "fp32"),))

@@ -22,6 +22,7 @@ try:
     from peft import PeftModel
     from safetensors import SafetensorError, safe_open
     from transformers import (
+        CONFIG_MAPPING,
         AutoConfig,
         AutoModelForSequenceClassification,
         AutoTokenizer,
@@ -38,6 +39,7 @@ transformers_logging.set_verbosity_error()
 
 FloatArray = npt.NDArray[np.float32]
 
+_MEND_CONFIG = "mend what its config.json says"
 # A tokenizer without a limit of its own says a number near 1e30.
 _UNLIMITED = 1_000_000
 
@@ -146,8 +148,10 @@ def load_config(source: Source) -> PretrainedConfig:
     directory = source.directory if own or source.base is None else source.base.directory
     try:
         return AutoConfig.from_pretrained(str(directory), trust_remote_code=False, local_files_only=True)
-    except (ValueError, KeyError, OSError) as error:
+    except Exception as error:  # what a configuration of transformers says of a value it cannot take is of any class
         kind = source.config.get("model_type", "none named")
+        if kind in CONFIG_MAPPING:
+            raise SourceError(f"{source.name}: {_MEND_CONFIG}: {first_line(error)}") from error
         raise SourceError(
             f"{source.name}: unknown architecture (model_type {kind!r}): {first_line(error)}. "
             "Only architectures that transformers ships are loaded, never code from the checkpoint"
@@ -173,8 +177,14 @@ def load_model(source: Source, config: PretrainedConfig) -> tuple[PreTrainedMode
             local_files_only=True,
             output_loading_info=True,
         )
-    except (ValueError, KeyError, OSError, RuntimeError, SafetensorError) as error:
-        raise SourceError(f"{source.name}: the weights do not load: {first_line(error)}") from error
+    except (SafetensorError, OSError) as error:
+        raise SourceError(
+            f"{source.name}: the weights do not load: {first_line(error)}: copy or save them again"
+        ) from error
+    except Exception as error:  # what torch says of a size or a setting that is none is of any class
+        raise SourceError(
+            f"{source.name}: the weights do not load: {first_line(error)}: {_MEND_CONFIG}, or save the model again"
+        ) from error
     return model, sorted(report["missing_keys"])
 
 

@@ -42,6 +42,11 @@ class EngineError(ExportError):
     """The graph cannot be turned to fp16 or into a TensorRT engine."""
 
 
+# Transformers lists every architecture that it knows.
+_LONGEST_LINE = 300
+
+
 def first_line(error: BaseException) -> str:
-    """Give what an error of a library says, without its details."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    """Give what an error of a library says, without its details and its full stop, to stand within a sentence."""
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return line.rstrip(". ") if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…"

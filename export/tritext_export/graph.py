@@ -26,10 +26,13 @@ def export_onnx(checkpoint: Checkpoint, directory: Path, opset: int) -> Path:
         ``logits`` FP32 [texts, labels].
 
     Raises:
-        SourceError: optimum has no exporter for the architecture.
+        SourceError: optimum has no exporter for the architecture, or is missing.
     """
-    from optimum.exporters.onnx import export
-    from optimum.exporters.tasks import TasksManager
+    try:
+        from optimum.exporters.onnx import export
+        from optimum.exporters.tasks import TasksManager
+    except ImportError as missing:
+        raise SourceError(f"{missing}: install the exporter with `pip install 'tritext[export]'`") from missing
 
     kind = checkpoint.model.config.model_type
     try:

@@ -118,8 +118,10 @@ def read_examples(
         raise TextsError(f"{path}: {error.strerror}: give a file of labelled texts") from error
     except UnicodeDecodeError as error:
         raise TextsError(f"{path}: not UTF-8 at byte {error.start}: convert it first") from error
-    except (json.JSONDecodeError, csv.Error) as error:
-        raise TextsError(f"{path}: {error}") from error
+    except csv.Error as error:
+        raise TextsError(f"{path}: {error}: {_QUOTES}") from error
+    except _NotJson as error:
+        raise TextsError(f"{path}: {error}: write one JSON object a line") from error
     if not examples:
         raise TextsError(f"{path}: holds no texts")
     return examples
@@ -134,19 +136,42 @@ def write_tsv(path: Path, examples: Iterable[Example]) -> None:
         writer.writerows(rows)
 
 
+_QUOTES = "close the quotes that a field begins with, and double those inside of it"
+
+
 def _read_tsv(lines: Iterable[str]) -> Iterator[Mapping[str, object]]:
-    return csv.DictReader(lines, delimiter="\t", strict=True)
+    return _read_rows(csv.DictReader(lines, delimiter="\t", strict=True))
 
 
 def _read_csv(lines: Iterable[str]) -> Iterator[Mapping[str, object]]:
-    return csv.DictReader(lines, strict=True)
+    return _read_rows(csv.DictReader(lines, strict=True))
+
+
+def _read_rows(reader: "csv.DictReader[str]") -> Iterator[Mapping[str, object]]:
+    """Hand rows on; a quote that is never closed makes one field of all lines below, so the row's first line counts."""
+    while reader.fieldnames:  # asking for them reads the header
+        began = reader.line_num + 1
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise csv.Error(f"line {began}: {error}") from error
+        yield row
 
 
 def _read_jsonl(lines: Iterable[str]) -> Iterator[Mapping[str, object]]:
-    for line in lines:
+    for number, line in enumerate(lines, start=1):
         if line.strip():
-            row = json.loads(line)
+            try:
+                row = json.loads(line.rstrip("\r\n"))
+            except json.JSONDecodeError as error:
+                raise _NotJson(f"line {number}: {error.msg} at character {error.pos + 1}") from error
             yield row if isinstance(row, dict) else {}
+
+
+class _NotJson(ValueError):
+    """A line that is no JSON, by its number."""
 
 
 def _examples(rows: Iterable[Mapping[str, object]], path: Path, columns: Columns) -> Iterator[Example]:
@@ -154,10 +179,19 @@ def _examples(rows: Iterable[Mapping[str, object]], path: Path, columns: Columns
         where = f"{path}: row {number}"
         text = _text(row, columns.text, "--text-column", where)
         pair = None if columns.pair is None else _text(row, columns.pair, "--pair-column", where)
-        label = row.get(columns.label)
-        if label is None or label == "":
-            raise _lacking(row, columns.label, "--label-column", where)
-        yield Example(text, str(label), pair)
+        yield Example(text, _label(row, columns.label, where), pair)
+
+
+def _label(row: Mapping[str, object], column: str, where: str) -> str:
+    label = row.get(column)
+    if label is None:
+        raise _lacking(row, column, "--label-column", where)
+    if label == "" or isinstance(label, list | dict):
+        raise TextsError(
+            f"{where} has {json.dumps(label, ensure_ascii=False)} for its {column!r}: give each text one label, also "
+            "for a model that gives several at once, and leave out texts that have none"
+        )
+    return str(label)
 
 
 def _text(row: Mapping[str, object], column: str, option: str, where: str) -> str:

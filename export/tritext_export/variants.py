@@ -6,18 +6,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import onnx
-
 from tritext_export.candidates import Candidate
 from tritext_export.certificate import Activation
-from tritext_export.edits.pipeline import CPU_FUSIONS, PACKED, edit, fuse_for_cpu, pack, tidy
 from tritext_export.encoding import Encoded, IntArray, padded
 from tritext_export.errors import ExportError, GraphError, TextsError, first_line
 from tritext_export.quantisation.steps import EMBEDDINGS, INT8_STEPS
 from tritext_export.request import Progress
 
 try:
+    import onnx
     import onnx_ir as ir
+
+    from tritext_export.edits.pipeline import CPU_FUSIONS, PACKED, edit, fuse_for_cpu, pack, tidy
 except ImportError as missing:
     raise GraphError(f"{missing}: install the exporter with `pip install 'tritext[export]'`") from missing
 

@@ -38,6 +38,12 @@ def test_auto_has_a_quick_form_and_a_safe_one(target: Target, expected: set[str]
     assert groups[-1][-1].precision == "fp32", "the last to be tried"
 
 
+def test_the_quick_form_keeps_nobody_from_trying_the_safe_one() -> None:
+    """Which of the two is faster is measured, so both must be there to measure."""
+    for target in get_args(Target):
+        assert len(candidates_for(target, "auto")) == 2
+
+
 def test_the_next_int8_is_more_cautious() -> None:
     (group,) = candidates_for("cpu", "int8")
     cautions = [candidate.caution for candidate in group]

@@ -101,3 +101,19 @@ def test_candidates_for_a_gpu_run_where_the_cuda_provider_is(model: Path, monkey
     found = measure_cost({"one": model, "two": model}, encoded(*range(1, 600)), 0, Silent(), "gpu")
     assert set(found) == {"one", "two"}
     assert min(found.values()) > 0
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_a_gpu_that_does_not_start_is_not_timed_on_the_cpu(model: Path) -> None:
+    """ONNX Runtime names a provider that it was built with, also where no driver is, and takes the CPU then."""
+    if cost.can_measure("gpu"):
+        pytest.skip("a GPU is at hand: MISSING is a machine without one")
+    assert measure_cost({"one": model}, encoded(2, 3), 0, Silent(), "gpu") == {}
+
+
+def test_a_gpu_that_breaks_off_keeps_no_version_back(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The CPU stands in for the GPU, and a batch without ids for one that does not fit its memory."""
+    monkeypatch.setattr(cost, "CUDA", "CPUExecutionProvider")
+    broken = [{"input_ids": np.zeros((1, 2), np.int64), "attention_mask": np.ones((1, 3), np.int64)}]
+    monkeypatch.setattr(cost, "length_sorted", lambda *_, **__: broken)
+    assert measure_cost({"one": model}, encoded(2, 3), 0, Silent(), "gpu") == {}

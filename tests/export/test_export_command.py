@@ -1,6 +1,10 @@
 """``tritext export`` as a user types it: what is tried, what is printed, what is recorded, what is refused."""
 
 import doctest
+import importlib
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,11 +16,13 @@ from tritext._cli.main import main
 from tritext_export import checkpoint
 from tritext_export.commands import console
 from tritext_export.commands.console import ConsoleProgress, print_trials
+from tritext_export.errors import GraphError
 from tritext_export.labelled import Example, write_tsv
 from tritext_export.request import EDITS
 from tritext_export.sources import resolve
 from tritext_export.trial import Trial
 
+INSTALL = "install the exporter with `pip install 'tritext[export]'`"
 # Random weights give labels that are easily in doubt; these tests are about what is tried and recorded.
 LENIENT = (
     *("--min-agreement", "0.9", "--max-difference", "0.5", "--max-accuracy-drop", "0.1"),
@@ -100,6 +106,16 @@ def test_fp16_for_a_gpu(words: list[str], tmp_path: Path, capsys: pytest.Capture
     capsys.readouterr()
 
 
+def test_what_suits_a_gpu_is_tried_and_told(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words, "--target", "h100"]) == 0
+    table = capsys.readouterr().out.splitlines()[:3]
+    assert table[0].split() == ["candidate", "accuracy", "agreement", "unstable", "MB", "ms", "a", "text"]
+    assert [line.replace("→", " ").split()[0] for line in table[1:]] == ["fp16", "fp32"]
+    assert manifest(tmp_path / "repository")["precision"] in ("fp16", "fp32")
+
+
 def test_fp32_is_what_one_gets_without_asking(
     words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -181,6 +197,30 @@ def test_the_search_of_int8_is_kept_unless_told_otherwise(
     assert "· took " in said.splitlines()[-1]
 
 
-def test_the_time_of_every_step_is_told() -> None:
+def test_the_time_of_every_step_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert doctest.testmod(console).failed == 0
     assert console.durations([], 1.0) == {}
+    ConsoleProgress().finish()
+    assert capsys.readouterr().err == "· took 0 s\n", "of steps that are over at once there is nothing to say"
+
+
+def test_without_the_exporters_packages_the_command_says_what_to_install(
+    words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "optimum.exporters.onnx", None)
+    assert main(words) == 1
+    assert capsys.readouterr().err.splitlines()[-1].endswith(f": {INSTALL}")
+    monkeypatch.setitem(sys.modules, "onnx_ir", None)
+    for module in ("tritext_export.variants", "tritext_export.edits.pipeline"):
+        importlib.import_module(module)
+        monkeypatch.delitem(sys.modules, module)
+    with pytest.raises(GraphError, match=re.escape(INSTALL)):
+        importlib.import_module("tritext_export.variants")
+
+
+def test_without_the_reports_package_the_command_does_not_load() -> None:
+    """In a process of its own, as a module is imported once."""
+    program = "import sys; sys.modules['jinja2'] = None; from tritext._cli.main import main; sys.exit(main(['export']))"
+    ended = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert re.fullmatch(r"tritext export: .*jinja2.*: run `pip install 'tritext\[export\]'`\n", ended.stderr)

@@ -1,5 +1,7 @@
 """Bad exports, really planted in real files on the real path: each is refused with its reason, nothing is published."""
 
+import resource
+import signal
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -164,6 +166,23 @@ def test_evidence_that_cannot_be_written_keeps_the_verdict(request_: ExportReque
         CertificateError,
         r"certificate passed: 100\.00%.*Not a directory: the evidence could not be written",
     )
+
+
+def test_evidence_that_does_not_fit_leaves_the_older_whole(request_: ExportRequest, tmp_path: Path) -> None:
+    """The kernel's limit on a file's size stops a write half-way, as a full disk does."""
+    export_model(request_, Silent())
+    before = evidence(request_)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    old = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (512, hard))
+        with pytest.raises(CertificateError, match="File too large"):
+            export_model(request_, Silent())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, old)
+    assert evidence(request_) == before
+    assert {path.name for path in (tmp_path / "evidence").iterdir()} == {"certificate.json", "report.html"}
 
 
 def test_a_standing_version_hands_out_its_evidence(request_: ExportRequest, tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
 """The report: one whole page, nothing from elsewhere, nothing that a text could do to it, the certificate's figures."""
 
+import errno
+import os
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +14,9 @@ from hypothesis import strategies as st
 
 from tritext_export.certificate import Activation, Cell, Certificate, Comparison, Limits, Subject, certify, limits_for
 from tritext_export.certificate.wording import decimal, percent, small
+from tritext_export.errors import CertificateError
 from tritext_export.labelled import Example
+from tritext_export.report import evidence as reports
 from tritext_export.report import render
 from tritext_export.report.matrix import MAX_LABELS, draw_matrix, shown_labels, worst_pairs
 from tritext_export.trial import Trial
@@ -245,3 +250,17 @@ def test_texts_without_an_answer_have_a_column_of_their_own() -> None:
     assert words.count("NaN or infinity") >= 2, "once in each matrix"
     assert page.tables["slices"][1][6] == "NaN"
     assert [row[5] for row in page.tables["flips"][1:]] == ["–"] * 5
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"), [(errno.ENOSPC, "free some space"), (errno.EACCES, "choose another folder")]
+)
+def test_what_keeps_the_evidence_from_its_folder_is_told_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, remedy: str
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(reports, "write_atomically", refuse)  # a full disk takes root to mount one
+    with pytest.raises(CertificateError, match=f"{os.strerror(number)}: the evidence could not be .*: {remedy}$"):
+        reports.file_evidence(tmp_path, make(), TRIALS)

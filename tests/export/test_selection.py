@@ -70,6 +70,20 @@ def test_the_fastest_is_chosen(tmp_path: Path, costs: dict[str, float], int8: fl
     assert all(trial.bytes > 0 and trial.passed for trial in trials)
 
 
+@pytest.mark.parametrize(("measured", "chosen"), [(True, "fp32"), (False, "fp16")], ids=["on a GPU", "without one"])
+def test_for_a_gpu_both_forms_are_tried_and_the_fastest_measured_is_chosen(
+    tmp_path: Path, costs: dict[str, float], monkeypatch: pytest.MonkeyPatch, measured: bool, chosen: str
+) -> None:
+    costs |= {"fp16": 3.0, "fp32": 2.0}
+    monkeypatch.setattr(selection, "can_measure", lambda target: measured)
+    found, trials = Bench(tmp_path).choose(*candidates_for("gpu", "auto"))
+    assert found.candidate.name == chosen
+    assert [(t.name, t.passed, t.milliseconds, t.chosen) for t in trials] == [
+        ("fp16", True, 3.0 if measured else None, chosen == "fp16"),
+        ("fp32", True, 2.0 if measured else None, chosen == "fp32"),
+    ]
+
+
 def test_the_fastest_does_not_win_without_its_certificate(tmp_path: Path, costs: dict[str, float]) -> None:
     """No int8 keeps probabilities within 1e-4; the labels alone ask for no caution, so all int8 are one file."""
     costs |= dict.fromkeys((c.name for c in candidates_for("cpu", "int8")[0]), 1.0) | {"fp32": 2.0}

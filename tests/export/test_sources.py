@@ -4,6 +4,7 @@ import contextlib
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from safetensors.numpy import load_file, save_file
@@ -99,10 +100,29 @@ def test_code_in_a_checkpoint_is_never_run(
         checkpoint.load(Source("past the first check", directory))
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"problem_type": "nonsense"}, "mend what its config.json says: .*`problem_type` was not understood"),
+        ({"hidden_size": "wide"}, "the weights do not load: .*: mend what its config.json says"),
+        ({"vocab_size": "many"}, "the weights do not load: .*: mend what its config.json says"),
+        ({"model_type": None}, "unknown architecture"),
+    ],
+)
+def test_a_configuration_that_makes_no_model(
+    make_checkpoint: MakeCheckpoint, tmp_path: Path, changes: dict[str, Any], words: str
+) -> None:
+    directory = copy(make_checkpoint(), tmp_path)
+    change(directory / "config.json", **changes)
+    with pytest.raises(SourceError, match=words) as refused:
+        checkpoint.load(resolve(str(directory)))
+    assert len(str(refused.value)) < 1000, "transformers lists hundreds of architectures"
+
+
 def test_weights_that_are_not_safetensors_at_all(make_checkpoint: MakeCheckpoint, tmp_path: Path) -> None:
     directory = copy(make_checkpoint(), tmp_path)
     (directory / "model.safetensors").write_bytes(b"<html>not found</html>")
-    with pytest.raises(SourceError, match="the weights do not load"):
+    with pytest.raises(SourceError, match=r"the weights do not load: .*: copy or save them again"):
         checkpoint.load(resolve(str(directory)))
 
 

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from tritext_export.candidates import Target
 from tritext_export.certificate.wording import percent
 from tritext_export.trial import Trial
 
@@ -51,7 +52,8 @@ class ConsoleProgress:
         took = durations(self._began, time.perf_counter())
         longest = sorted(took.items(), key=lambda item: -item[1])
         shares = ", ".join(f"{what} {seconds:.0f} s" for what, seconds in longest if seconds >= LEAST_SECONDS)
-        self._console.print(f"· took {sum(took.values()):.0f} s: {shares}", style="dim", markup=False, soft_wrap=True)
+        line = f"· took {sum(took.values()):.0f} s{shares and f': {shares}'}"
+        self._console.print(line, style="dim", markup=False, soft_wrap=True)
 
 
 def durations(began: Sequence[tuple[str, float]], now: float) -> dict[str, float]:
@@ -71,11 +73,11 @@ def durations(began: Sequence[tuple[str, float]], now: float) -> dict[str, float
     return took
 
 
-def print_trials(trials: Sequence[Trial]) -> None:
+def print_trials(trials: Sequence[Trial], target: Target = "cpu") -> None:
     """Print what was tried on standard output, the published one marked."""
-    table = Table(
-        "", "candidate", "accuracy", "agreement", "unstable", "MB", "CPU-ms a text", "", box=None, pad_edge=False
-    )
+    # A GPU is timed by the clock on the wall.
+    cost = "CPU-ms a text" if target == "cpu" else "ms a text"
+    table = Table("", "candidate", "accuracy", "agreement", "unstable", "MB", cost, "", box=None, pad_edge=False)
     for column in table.columns[2:7]:
         column.justify = "right"
     for trial in trials:

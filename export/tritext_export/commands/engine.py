@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tritext_export.commands.arguments import count, names
 from tritext_export.commands.console import ConsoleProgress
+from tritext_export.commands.interruption import interruptible
 from tritext_export.errors import EngineError, ExportError
 from tritext_export.labelled import SPLITS
 
@@ -85,7 +86,9 @@ def run(args: argparse.Namespace) -> int:
         run=not args.no_run,
         unproved=args.unproved,
     )
-    sys.stdout.write(_describe(args, make_engine(request, builder, ConsoleProgress())))
+    with interruptible():
+        engine = make_engine(request, builder, ConsoleProgress())
+    sys.stdout.write(_describe(args, engine))
     return 0
 
 

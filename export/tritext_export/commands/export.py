@@ -7,6 +7,7 @@ from pathlib import Path
 from tritext_export.candidates import PRECISIONS, TARGETS
 from tritext_export.commands.arguments import count, names
 from tritext_export.commands.console import ConsoleProgress, print_trials
+from tritext_export.commands.interruption import interruptible
 from tritext_export.commands.thresholds import add_limits, chosen_limits
 from tritext_export.errors import ExportError
 from tritext_export.export import export_model
@@ -114,11 +115,12 @@ def run(args: argparse.Namespace) -> int:
         cache=None if args.no_cache else cache_directory(),
     )
     progress = ConsoleProgress()
-    published = export_model(request, progress)
+    with interruptible():
+        published = export_model(request, progress)
     if published.fresh:
         progress.finish()
     if len(published.trials) > 1:
-        print_trials(published.trials)
+        print_trials(published.trials, request.target)
     state = "published" if published.fresh else "unchanged since"
     sys.stdout.write(f"{args.name}: {state} version {published.version} ({published.directory})\n{published.line}\n")
     return 0

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from tritext_export.commands.arguments import count, names, positive, share
+from tritext_export.commands.interruption import interruptible
 from tritext_export.errors import ExportError
 from tritext_export.finetune import FinetuneRequest, finetune
 from tritext_export.recipe import METHODS, Recipe
@@ -69,7 +70,8 @@ def run(args: argparse.Namespace) -> int:
         max_length=args.max_length,
         seed=args.seed,
     )
-    metrics = finetune(FinetuneRequest(recipe, args.output, args.text_column, args.label_column, args.overwrite))
+    with interruptible():
+        metrics = finetune(FinetuneRequest(recipe, args.output, args.text_column, args.label_column, args.overwrite))
     sys.stdout.write(
         f"{args.output}: accuracy {metrics['test_accuracy']:.4f} on {metrics['test_texts']:,} test texts "
         f"(dev {metrics['dev_accuracy']:.4f})\n"

@@ -1,11 +1,12 @@
-"""Where a certificate and its report are put: both into one folder, whatever the verdict."""
+"""Where a certificate and its report are put: both into one folder, whatever the verdict, each whole or not at all."""
 
+import errno
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from tritext_export.certificate import Certificate
+from tritext_export.disk import write_atomically
 from tritext_export.errors import CertificateError
 from tritext_export.report.page import render
 from tritext_export.trial import Trial
@@ -24,12 +25,13 @@ def file_evidence(directory: Path, certificate: Certificate, trials: Sequence[Tr
     content = json.dumps(certificate.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        (directory / CERTIFICATE_FILE).write_text(content + "\n", encoding="utf-8", errors="backslashreplace")
-        (directory / REPORT_FILE).write_text(render(certificate, trials), encoding="utf-8")
+        write_atomically(directory / CERTIFICATE_FILE, f"{content}\n".encode(errors="backslashreplace"))
+        write_atomically(directory / REPORT_FILE, render(certificate, trials))
     except OSError as error:
+        remedy = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "choose another folder"
         raise CertificateError(
             f"{certificate.line}; {directory}: {error.strerror or error}: the evidence could not be written there, "
-            "so nothing was published: choose another folder"
+            f"so nothing was published: {remedy}"
         ) from error
 
 
@@ -42,7 +44,7 @@ def copy_evidence(version: Path, directory: Path) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for name in (CERTIFICATE_FILE, REPORT_FILE):
-            shutil.copyfile(version / name, directory / name)
+            write_atomically(directory / name, (version / name).read_bytes())
     except OSError as error:
         raise CertificateError(
             f"{error.filename or directory}: {error.strerror or error}: the evidence could not be copied: "

@@ -9,19 +9,16 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+# Where they are missing the command does not load, and says what to install.
+from jinja2 import DictLoader, Environment, StrictUndefined, Template
+from markupsafe import Markup
+
 from tritext_export.certificate import Certificate, Figures
 from tritext_export.certificate.wording import decimal, percent, small
-from tritext_export.errors import CertificateError
 from tritext_export.report.charts import Row, draw_agreement, draw_candidates, draw_reliability
 from tritext_export.report.matrix import draw_matrix, given_labels, shown_labels, worst_pairs
 from tritext_export.report.svg import clipped
 from tritext_export.trial import Trial
-
-try:
-    from jinja2 import DictLoader, Environment, StrictUndefined, Template
-    from markupsafe import Markup
-except ImportError as missing:
-    raise CertificateError(f"{missing}: install the exporter with `pip install 'tritext[export]'`") from missing
 
 MAX_TEXT_CHARACTERS = 400
 NONE = "–"

@@ -32,6 +32,11 @@ class RtxBuilder:
 
     capabilities: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Refuse what the library does not know before anything is asked or built."""
+        for word in self.capabilities:
+            _capability(word)
+
     @property
     def version(self) -> str:
         """The library's name and version."""

@@ -144,7 +144,7 @@ def test_one_engine_may_be_for_several_kinds_of_gpu() -> None:
 
 def test_an_unknown_compute_capability_is_refused_with_the_known() -> None:
     with pytest.raises(EngineError, match=r"'9\.0'.*7\.5, 8\.0, 8\.6, 8\.9, 12\.0, 12\.1"):
-        RtxBuilder(("9.0",)).build(encoder("bert").SerializeToString(), [ODD], "hopper")
+        RtxBuilder(("9.0",))
 
 
 def test_a_network_of_another_output_is_no_trouble() -> None:
