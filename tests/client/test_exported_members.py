@@ -1,6 +1,7 @@
 """What `import tritext` promises: its names, its version, and that it is quick."""
 
 import ast
+import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,9 +17,15 @@ def test_all_is_sorted() -> None:
     assert tritext.__all__ == sorted(tritext.__all__)
 
 
-def test_all_is_complete() -> None:
+def test_what_is_imported_late_is_what_type_checkers_see() -> None:
+    tree = ast.parse(Path(tritext.__file__).read_text(encoding="utf-8"))
+    seen = {name for name in imported(tree) if name.startswith("tritext.")}
+    assert {name.rpartition(".")[2] for name in seen} == set(tritext.__all__) == set(dir(tritext))
+    for module, _, name in (name.rpartition(".") for name in seen):
+        assert getattr(tritext, name) is getattr(importlib.import_module(module), name)
+    assert not hasattr(tritext, "Clients")
     public = {name for name in vars(tritext) if not name.startswith("_")}
-    assert set(tritext.__all__) - {"__version__"} == public
+    assert public == set(tritext.__all__) - {"__version__"} | {"TYPE_CHECKING"}
 
 
 def test_every_error_is_exported() -> None:
@@ -53,6 +60,7 @@ def test_version() -> None:
 
 
 def test_import_loads_no_transport() -> None:
-    code = "import sys, tritext; print(sorted({'numpy', 'tritonclient', 'grpc', 'httpx', 'rich'} & sys.modules.keys()))"
+    heavy = {"asyncio", "numpy", "tritonclient", "grpc", "httpx", "rich"}
+    code = f"import sys, tritext; print(sorted({heavy} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"

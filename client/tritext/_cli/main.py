@@ -1,41 +1,18 @@
-"""The ``tritext`` command: words in, the chosen verb's exit code out.
+"""The ``tritext`` command: Ctrl-C is heard first, then everything else is imported."""
 
-A verb is an entry point of the group ``tritext.verbs``, naming a module with
-
-* ``HELP: str``, one line,
-* ``configure(parser) -> None``, which adds arguments and an epilog with an example,
-* ``run(args) -> int``, the exit code,
-* ``ERRORS: tuple[type[Exception], ...]`` if it wants, the exceptions whose message is meant for the user.
-
-A name such as ``repository.push`` is an action of the verb ``repository`` that another package brings: two words.
-Only the chosen verb is imported, so no verb pays for another's dependencies. Exit codes: 0 done, 1 failed with a
-message on stderr, 2 wrong usage, 130 interrupted, 141 the reader of the output went away.
-"""
-
-import argparse
-import difflib
-import importlib.metadata
-import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from importlib.metadata import EntryPoint
-from types import ModuleType
 
-from tritext._errors import TritextError
-from tritext._version import __version__
+from tritext._cli.interruption import INTERRUPTED, postponed
+
+TYPE_CHECKING = False  # type checkers take it for true; `typing` and all that is large come later
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from importlib.metadata import EntryPoint
 
 GROUP = "tritext.verbs"
-FAILED, USAGE, INTERRUPTED, NO_READER = 1, 2, 130, 141
-
-_USAGE = """\
-usage: tritext VERB [ARGUMENT ...]
-       tritext --version
-
-Serve fine-tuned text classifiers on NVIDIA Triton, with the labels proved unchanged.
-"""
 
 
-def main(argv: Sequence[str] | None = None, *, verbs: Iterable[EntryPoint] | None = None) -> int:
+def main(argv: "Sequence[str] | None" = None, *, verbs: "Iterable[EntryPoint] | None" = None) -> int:
     """Run one verb.
 
     Args:
@@ -45,90 +22,10 @@ def main(argv: Sequence[str] | None = None, *, verbs: Iterable[EntryPoint] | Non
     Returns:
         The exit code.
     """
-    words = sys.argv[1:] if argv is None else list(argv)
-    found = {_words(v): v for v in (importlib.metadata.entry_points(group=GROUP) if verbs is None else verbs)}
-    if not words or words[0] in ("-h", "--help", "help"):
-        (sys.stdout if words else sys.stderr).write(_overview(found))
-        return 0 if words else USAGE
-    if words[0] in ("-V", "--version"):
-        sys.stdout.write(f"tritext {__version__}\n")
-        return 0
-    count = 2 if " ".join(words[:2]) in found else 1
-    name = " ".join(words[:count])
-    if name not in found:
-        sys.stderr.write(_unknown(name, found))
-        return USAGE
-    return _run(found[name], words[count:])
-
-
-def _words(verb: EntryPoint) -> str:
-    """Give what the user types for a verb."""
-    return verb.name.replace(".", " ")
-
-
-def _run(verb: EntryPoint, words: Sequence[str]) -> int:
     try:
-        module = verb.load()
-    except ImportError as error:
-        sys.stderr.write(f"tritext {_words(verb)}: {error}: run {_remedy(verb)}\n")
-        return FAILED
-    errors = (TritextError, *getattr(module, "ERRORS", ()))
-    try:
-        code: int = module.run(_parser(_words(verb), module).parse_args(words))
-        sys.stdout.flush()  # so that a reader who has gone shows here, not as the interpreter ends
-    except SystemExit as stop:
-        return _code(stop)
-    except errors as error:
-        sys.stderr.write(f"tritext {_words(verb)}: {error}\n")
-        return FAILED
+        with postponed():
+            from tritext._cli.dispatch import dispatch
+        return dispatch(sys.argv[1:] if argv is None else list(argv), GROUP if verbs is None else verbs)
     except KeyboardInterrupt:
+        sys.stderr.write("tritext: interrupted\n")
         return INTERRUPTED
-    except BrokenPipeError:
-        # What is still in the buffer has nowhere to go; without this, the interpreter complains as it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return NO_READER
-    return code
-
-
-def _code(stop: SystemExit) -> int:
-    """The exit code that Python gives: argparse ends with 0 after --help and 2 after a wrong argument."""
-    if isinstance(stop.code, str):
-        sys.stderr.write(f"{stop.code}\n")
-        return FAILED
-    return stop.code or 0
-
-
-def _parser(name: str, module: ModuleType) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=f"tritext {name}",
-        description=module.HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    module.configure(parser)
-    return parser
-
-
-def _overview(verbs: Mapping[str, EntryPoint]) -> str:
-    width = max(map(len, verbs), default=0)
-    lines = "".join(f"  {name:<{width}}  {_help(verbs[name])}\n" for name in sorted(verbs))
-    return f"{_USAGE}\nverbs:\n{lines}\n`tritext VERB --help` explains a verb and shows an example.\n"
-
-
-def _help(verb: EntryPoint) -> str:
-    try:
-        return str(verb.load().HELP)
-    except ImportError as error:
-        return f"needs {_remedy(verb)} ({error})"
-
-
-def _remedy(verb: EntryPoint) -> str:
-    """The command that installs what a verb lacks: the package tritext_X is the extra X."""
-    package = verb.module.partition(".")[0]
-    extra = package.removeprefix("tritext_")
-    return f"`pip install 'tritext[{extra}]'`" if extra != package else f"`pip install --upgrade {package}`"
-
-
-def _unknown(word: str, verbs: Mapping[str, EntryPoint]) -> str:
-    close = difflib.get_close_matches(word, verbs, n=1)
-    hint = f"did you mean `tritext {close[0]}`?" if close else "`tritext --help` lists the verbs"
-    return f"tritext: no verb {word!r}: {hint}\n"

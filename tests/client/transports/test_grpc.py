@@ -1,6 +1,8 @@
 """What only gRPC does."""
 
+import gc
 import socket
+import sys
 from pathlib import Path
 
 import grpc as grpcio
@@ -9,7 +11,9 @@ import pytest
 from tests.client.fake_triton import FakeGrpc
 from tests.client.transports.conftest import Door
 from tritext import AccessDenied, Client, ConfigurationError, InferenceFailed
+from tritext._settings import Endpoint
 from tritext._transports.base import Call
+from tritext._transports.grpc import GrpcTransport
 
 CALL = Call("sentiment", "3", ("four",), ("score",), 9.0)
 
@@ -57,3 +61,17 @@ def test_a_server_that_comes_back_is_found_by_the_retries() -> None:
         with FakeGrpc(port=port):
             client.wait_until_ready(0.7)
             assert client.classify("four").label == "so: so"
+
+
+def test_an_interruption_while_a_channel_is_opened_is_nothing_but_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(grpcio, "insecure_channel", interrupted)
+    ignored: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", ignored.append)
+    with pytest.raises(KeyboardInterrupt) as told:
+        GrpcTransport(Endpoint("grpc", "127.0.0.1:1"))
+    del told  # and with it what was half made
+    gc.collect()
+    assert ignored == []
