@@ -123,10 +123,10 @@ class Result:
     @property
     def line(self) -> str:
         """Say it in one line."""
-        if self.void:
-            return f"void: {self.void}"
         broken = [str(c) for c in self.checks if not c.holds]
         said = f"SLO broken: {'; '.join(broken)}" if broken else f"SLO held: {'; '.join(map(str, self.checks))}"
+        if self.void:
+            said = f"void: {self.void}"
         return f"interrupted; so far {said}" if self.interrupted else said
 
     def to_json(self) -> dict[str, Any]:
@@ -173,7 +173,7 @@ def conclude(subject: Subject, plan: Plan, run: Run, limits: Mapping[str, float]
         wrong=tuple(run.noted("wrong")),
         errors=tuple(str(n["words"]) for kind in ("failed", "late", "rejected") for n in run.noted(kind)),
         generator_cores=run.generator_cpu / max(1.0, totals.seconds),
-        void=_void(totals, max_lateness),
+        void=_void(totals, max_lateness, interrupted=run.interrupted),
         interrupted=run.interrupted,
         memory_course=_memory_course(run.samples, run.origin),
     )
@@ -207,7 +207,9 @@ def _between(before: Sample, after: Sample) -> dict[str, Counters]:
     )
 
 
-def _void(totals: Totals, max_lateness: float) -> str:
+def _void(totals: Totals, max_lateness: float, *, interrupted: bool) -> str:
+    if not totals.requests and interrupted:
+        return "no request was sent yet"
     if not totals.requests:
         return "not one request was due: give a higher --rate or a longer --duration"
     allowed = max(max_lateness, LATENESS_SHARE * totals.latency.p99 if totals.latency else 0.0)

@@ -22,17 +22,18 @@ class Item:
     pair: str | None = None
 
 
-def read_texts(path: Path, count: int) -> list[str]:
-    """Read the ``text`` column of a file.
+def read_texts(path: Path, count: int, column: str = "text") -> list[str]:
+    """Read the texts of a file.
 
     Args:
         path: The file.
         count: How many to return; they start over when the file is used up.
+        column: Where they stand.
 
     Raises:
         TextsError: the file cannot be read or has no such column.
     """
-    texts = [item.text for item in _read(path, "text", None, count)]
+    texts = [item.text for item in _read(path, column, None, count)]
     return list(itertools.islice(itertools.cycle(texts), count))
 
 
@@ -71,7 +72,7 @@ def _join(source: Iterator[Item], characters: int) -> Item:
 
 
 def _read(path: Path, text: str, pair: str | None, count: int | None) -> list[Item]:
-    wanted = [text] if pair is None else [text, pair]
+    wanted = {text: "--text-column"} | ({} if pair is None else {pair: "--pair-column"})
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(itertools.islice(_rows(path, file), count))
@@ -80,9 +81,10 @@ def _read(path: Path, text: str, pair: str | None, count: int | None) -> list[It
             f"{path}: {in_words(error)}: give a TSV file (or .csv, .jsonl) with a column `{text}`"
         ) from error
     for number, row in enumerate(rows, 1):
-        for column in wanted:
+        for column, option in wanted.items():
             if not isinstance(row.get(column), str):
-                raise TextsError(_missing(path, row, column) if number == 1 else _gap(path, number, column))
+                lacking = f"{_missing(path, row, column)}: name it with {option}"
+                raise TextsError(lacking if number == 1 else _gap(path, number, column))
     if not rows:
         raise TextsError(f"{path}: holds no texts")
     return [Item(row[text], row[pair] if pair else None) for row in rows]

@@ -1,12 +1,14 @@
 """Who is compared, in which settings, by which command, through which route."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tritext_loadtest.peers.agenda import stages
 from tritext_loadtest.peers.catalogue import (
     OURS,
     PEERS,
@@ -19,9 +21,11 @@ from tritext_loadtest.peers.catalogue import (
     contenders,
     grid,
 )
+from tritext_loadtest.peers.environments import Workshop
 from tritext_loadtest.peers.errors import BenchError, PeerError
 from tritext_loadtest.peers.files import Form, Served, infinity_folder, program_environment
 from tritext_loadtest.peers.launch import Material, command, setting_of
+from tritext_loadtest.peers.request import BenchRequest
 from tritext_loadtest.peers.routes import generate, infinity, many, one
 from tritext_loadtest.peers.tuning import Trial, apply, best, rows
 
@@ -129,3 +133,11 @@ def test_infinity_gets_copies_so_that_it_changes_no_file_of_others(tmp_path: Pat
         assert (folder / "model.safetensors").exists() == (form is None)
         assert (folder / "onnx" / "model_quantized.onnx").exists() == (form is not None)
     assert [(checkpoint / name).read_text() for name in ("config.json", "x.onnx")] == ["config.json", "x.onnx"]
+
+
+@pytest.mark.parametrize(("thorough", "steps"), [(False, [5, 5, 10, 20]), (True, [5, 20, 10, 18, 36, 30])])
+def test_the_stages_of_a_comparison(thorough: bool, steps: list[int], tmp_path: Path) -> None:
+    peers, workshop = choose(["fastapi", "mosec"]), Workshop(tmp_path)
+    request = BenchRequest(tmp_path, "m", tmp_path, ["a"], peers, workshop, not thorough, rounds=2)
+    found = stages(replace(request, tune=thorough, latency_seconds=5.0 * thorough), cores=2)
+    assert [stage.steps for stage in found if stage.steps] == steps

@@ -16,16 +16,18 @@ import pytest
 from tests.conftest import ROOT
 from tritext._cli.main import main
 from tritext_loadtest.cost import Cost
+from tritext_loadtest.course import Standing
 from tritext_loadtest.load import Shape
 from tritext_loadtest.peers.catalogue import choose
 from tritext_loadtest.peers.comparison import compare
 from tritext_loadtest.peers.connections import Connections
-from tritext_loadtest.peers.contest import BenchRequest, run_bench
+from tritext_loadtest.peers.contest import run_bench
 from tritext_loadtest.peers.environments import Workshop, _sources, tail
 from tritext_loadtest.peers.errors import BenchError, PeerError
 from tritext_loadtest.peers.files import check_checkpoint, find_served
 from tritext_loadtest.peers.process import ServerProcess, free_ports
 from tritext_loadtest.peers.report import GRPC, REST
+from tritext_loadtest.peers.request import BenchRequest
 from tritext_loadtest.peers.routes import many
 from tritext_loadtest.peers.targets import BATCH, ENGINE, SINGLE, ServerTarget, Take, over_http
 from tritext_loadtest.texts import read_texts
@@ -283,7 +285,7 @@ def borrowed(tmp_path: Path) -> Workshop:
 def test_a_small_comparison(model_repository: Path, corpus: Path, tmp_path: Path) -> None:
     merge = [sys.executable, "demo/merged.py", str(tmp_path / "merged")]
     subprocess.run(merge, check=True, cwd=ROOT, timeout=120)
-    told: list[str] = []
+    told: list[tuple[str, Standing]] = []
     request = BenchRequest(
         model_repository,
         "sentiment",
@@ -295,7 +297,7 @@ def test_a_small_comparison(model_repository: Path, corpus: Path, tmp_path: Path
         rounds=2,
         latency_seconds=0.5,
     )
-    found = run_bench(request, told.append)
+    found = run_bench(request, lambda what, standing: told.append((what, standing)))
     assert list(found["failures"]) == ["mosec"]
     assert "does not install" in found["failures"]["mosec"]
     rows = {(row["name"], row["texts_a_request"]): row for row in found["rows"]}
@@ -305,4 +307,8 @@ def test_a_small_comparison(model_repository: Path, corpus: Path, tmp_path: Path
     assert set(found["ratios"]) == {"vs_fastapi", "vs_best_peer", "of_engine_limit_batch", "of_engine_limit_single"}
     assert found["ratios"]["vs_fastapi"] > 1.0
     assert {len(found["latencies"][name]) for name in (GRPC, REST, fastapi)} == {3}
-    assert told[0] == "environment of export"
+    assert told[0][0] == "environment of export"
+    assert {(one.stage, one.stages) for _, one in told} == {(number, 5) for number in range(1, 6)}
+    last = {one.stage: one for _, one in told}
+    assert [(one.step, one.steps) for one in last.values()] == [(n, n) for n in (5, 3, 8, 16, 9)], "all was foreseen"
+    assert 0 < last[5].left < 20

@@ -107,6 +107,12 @@ def test_a_run_without_a_request_is_void() -> None:
         assert "not one request was due" in write(result)
 
 
+def test_an_interruption_before_the_first_request_is_told_as_one() -> None:
+    run = Run(Ledger(), (), (Sample(0.0, 0, {}, ()),), 0.0, interrupted=True)
+    result = conclude(SUBJECT, make_plan(RIGHT), run, {"label_mismatch": 0}, 25)
+    assert (result.verdict, result.line) == (Exit.INTERRUPTED, "interrupted; so far void: no request was sent yet")
+
+
 def test_lateness_that_a_latency_dwarfs_does_not_void() -> None:
     ledger = Ledger()
     ledger.add(Record(i / 20, 0.03, 2.0, 1, Outcome.ANSWERED) for i in range(40))

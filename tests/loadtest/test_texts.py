@@ -12,6 +12,7 @@ def test_texts_start_over_when_the_file_is_used_up(tmp_path: Path) -> None:
     (tmp_path / "t.tsv").write_text("label\ttext\nx\tone\ny\ttwo\n")
     assert read_texts(tmp_path / "t.tsv", 5) == ["one", "two", "one", "two", "one"]
     assert read_texts(tmp_path / "t.tsv", 1) == ["one"]
+    assert read_texts(tmp_path / "t.tsv", 3, "label") == ["x", "y", "x"]
 
 
 @pytest.mark.parametrize(

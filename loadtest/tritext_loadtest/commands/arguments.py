@@ -1,7 +1,19 @@
-"""Kinds of command-line arguments: a word in, a checked number or argparse's own one-line refusal out."""
+"""What the verbs' arguments share: files of texts; and kinds, a word in, a checked number or argparse's refusal out."""
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
+
+
+def add_texts(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """Declare the file of texts and the column where they stand."""
+    parser.add_argument("--texts", required=required, type=Path, metavar="FILE", help="TSV, CSV or JSONL file of texts")
+    parser.add_argument("--text-column", default="text", metavar="NAME", help="where the text stands (default: text)")
+
+
+def add_pairs(parser: argparse.ArgumentParser) -> None:
+    """Declare the column of second texts."""
+    parser.add_argument("--pair-column", metavar="NAME", help="where the second text stands, for a model of pairs")
 
 
 def count(word: str) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tritext import Client, TritextError
-from tritext_loadtest.commands.arguments import count_to, positive
+from tritext_loadtest.commands.arguments import add_pairs, add_texts, count_to, positive
 from tritext_loadtest.commands.progress import Live
 from tritext_loadtest.destinations import require_writable
 from tritext_loadtest.errors import GeneratorError, LoadTestError, ScenarioError, in_words
@@ -51,9 +51,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.epilog = EPILOG
     parser.add_argument("scenario", choices=list(SCENARIOS), metavar="SCENARIO", help="one of those below")
-    parser.add_argument("--texts", required=True, type=Path, metavar="FILE", help="TSV, CSV or JSONL file of texts")
-    parser.add_argument("--text-column", default="text", metavar="NAME", help="where the text stands (default: text)")
-    parser.add_argument("--pair-column", metavar="NAME", help="where the second text stands, for a model of pairs")
+    add_texts(parser)
+    add_pairs(parser)
     parser.add_argument(
         "--repository",
         type=Path,

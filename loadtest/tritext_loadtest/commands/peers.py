@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 
+from tritext_loadtest.commands.progress import Steps
 from tritext_loadtest.destinations import require_writable, write_whole
 from tritext_loadtest.errors import in_words
 from tritext_loadtest.peers.catalogue import PEERS, QUICK, choose
-from tritext_loadtest.peers.contest import BenchRequest, run_bench
+from tritext_loadtest.peers.contest import run_bench
 from tritext_loadtest.peers.environments import Workshop, cache
 from tritext_loadtest.peers.errors import BenchError
+from tritext_loadtest.peers.request import BenchRequest
 from tritext_loadtest.peers.table import markdown, replace_summary, require_marks
 from tritext_loadtest.texts import read_texts
 
@@ -131,7 +132,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         repository=args.repository,
         name=args.name,
         checkpoint=args.checkpoint,
-        texts=read_texts(args.texts, args.count or TEXTS),
+        texts=read_texts(args.texts, args.count or TEXTS, args.text_column),
         peers=choose(names),
         workshop=Workshop(args.environments or cache()),
         quick=args.quick,
@@ -148,11 +149,8 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _run_bench(request: BenchRequest) -> dict[str, Any]:
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    if not console.is_terminal:
-        return run_bench(request, lambda what: console.print(what, markup=False))
-    with console.status("…") as status:
-        return run_bench(request, lambda what: status.update(escape(what)))
+    with Steps(Console(stderr=True, highlight=False)) as steps:
+        return run_bench(request, steps.show)
 
 
 def read_report(file: Path) -> dict[str, Any]:

@@ -1,12 +1,14 @@
-"""The line that is seen while a load runs: on a terminal only, so that logs stay clean."""
+"""The lines that are seen while a load runs, or a comparison: a bar on a terminal only, so that logs stay clean."""
 
 import time
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
+from tritext_loadtest.course import Standing, in_words
 from tritext_loadtest.ledger import Ledger
 from tritext_loadtest.records import Outcome
 from tritext_loadtest.statistics import percentile
@@ -55,3 +57,47 @@ def describe(ledger: Ledger) -> str:
     answered = [r.latency for r in latest if r.outcome is Outcome.ANSWERED]
     p99 = f"p99 {1e3 * percentile(answered, 0.99):.0f} ms" if answered else "no answer"
     return f"{ledger.answered_texts:,} texts, {p99}, {ledger.refused:,} not answered, {ledger.wrong:,} wrong labels"
+
+
+class _Left(ProgressColumn):
+    """The time that is left, running down between one step and the next."""
+
+    def render(self, task: Task) -> Text:
+        left = max(0.0, task.fields["until"] - time.monotonic())
+        return Text(f"{left // 60:.0f}:{left % 60:02.0f}" if task.fields["until"] else "-:--", "progress.remaining")
+
+
+class Steps:
+    """Shows a course: on a terminal a bar, which step it is and the time left; elsewhere perhaps a line a step."""
+
+    def __init__(self, console: Console, *, lines: bool = True) -> None:
+        """Begin.
+
+        Args:
+            console: Where.
+            lines: Whether there are lines where it is no terminal.
+        """
+        words = TextColumn("{task.description}", markup=False)
+        columns = TextColumn("{task.fields[standing]}", markup=False), BarColumn(24), _Left(), words
+        self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._progress.add_task("", total=1.0, standing="", until=0.0)
+        self._console, self._lines = console, lines and not console.is_terminal
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def show(self, what: str, standing: Standing) -> None:
+        """Say which step begins."""
+        if self._lines:
+            line = f"{standing}, {in_words(standing.left)} left: {what}"
+            self._console.print(line, markup=False, soft_wrap=True)
+        until = time.monotonic() + standing.left
+        self._progress.update(
+            self._task, completed=standing.share, description=what, standing=str(standing), until=until
+        )

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from tritext_loadtest.commands.arguments import count, positive
+from tritext_loadtest.commands.arguments import add_pairs, add_texts, count, positive
 from tritext_loadtest.cores import count_cores
 from tritext_loadtest.destinations import require_writable, write_whole
 from tritext_loadtest.errors import LoadTestError
@@ -55,9 +55,8 @@ example:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.epilog = EPILOG
-    parser.add_argument("--texts", required=True, type=Path, metavar="FILE", help="TSV, CSV or JSONL file of texts")
-    parser.add_argument("--text-column", default="text", metavar="NAME", help="where the text stands (default: text)")
-    parser.add_argument("--pair-column", metavar="NAME", help="where the second text stands, for a model of pairs")
+    add_texts(parser)
+    add_pairs(parser)
     parser.add_argument(
         "--repository", type=Path, default=Path("model_repository"), metavar="DIR", help="default: model_repository"
     )

@@ -10,17 +10,20 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from tritext_loadtest.cores import count_cores
+from tritext_loadtest.course import Course, Show
+from tritext_loadtest.peers.agenda import LATENCY, ROUNDS, START, TUNE, WARM_UP, stages
 from tritext_loadtest.peers.arrivals import SHARES, Latency, measure_latency
-from tritext_loadtest.peers.catalogue import PLAIN, Contender, Peer, contenders
+from tritext_loadtest.peers.catalogue import PLAIN, Contender, contenders
 from tritext_loadtest.peers.comparison import Outcome, compare
 from tritext_loadtest.peers.environments import Workshop
 from tritext_loadtest.peers.errors import BenchError, PeerError
 from tritext_loadtest.peers.files import check_checkpoint, find_served, plain_form, reference_labels
 from tritext_loadtest.peers.launch import Material
-from tritext_loadtest.peers.lineup import START_SECONDS, Lineup
+from tritext_loadtest.peers.lineup import Lineup
 from tritext_loadtest.peers.report import Findings, Json, report
+from tritext_loadtest.peers.request import BenchRequest
 from tritext_loadtest.peers.targets import SINGLE, ServerTarget
-from tritext_loadtest.peers.tuning import Trial, apply, rows, tune
+from tritext_loadtest.peers.tuning import Trial, apply, rows, to_try, tune
 from tritext_loadtest.statistics import median
 
 EXPORT_ENVIRONMENT = "export"
@@ -28,47 +31,12 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class BenchRequest:
-    """What to compare, and how thoroughly.
-
-    Attributes:
-        repository: What tritext serves.
-        name: The front's name in it.
-        checkpoint: The same model as a whole checkpoint.
-        texts: What every member is sent in every turn.
-        singles: How many of them one by one; None for all.
-        peers: Who is compared.
-        workshop: Where environments are made.
-        quick: Whether each form of the model runs in one setting only.
-        rounds: Turns of each member.
-        tune: Whether the grids of settings are tried first.
-        latency_seconds: Length of each load at a share of saturation; 0 for none.
-        start_seconds: How long a server may take to start.
-        seed: Of the order.
-    """
-
-    repository: Path
-    name: str
-    checkpoint: Path
-    texts: Sequence[str]
-    peers: Sequence[Peer]
-    workshop: Workshop
-    quick: bool = False
-    rounds: int = 6
-    singles: int | None = None
-    tune: bool = False
-    latency_seconds: float = 0.0
-    start_seconds: float = START_SECONDS
-    seed: int = 1
-
-
 @dataclass(slots=True)
 class _Bench:
     """What the stages hand on to each other."""
 
     request: BenchRequest
-    tell: Callable[[str], None]
+    course: Course
     failures: dict[str, str] = field(default_factory=dict)
     environments: dict[str, Path] = field(default_factory=dict)
 
@@ -77,15 +45,15 @@ class _Bench:
         served = find_served(self.request.repository, self.request.name)
         checkpoint = check_checkpoint(self.request.checkpoint)
         for name in (EXPORT_ENVIRONMENT, *(peer.name for peer in self.request.peers)):
-            self.tell(f"environment of {name}")
+            self.course.step(f"environment of {name}")
             self.attempt(name, self._make, name)
         if EXPORT_ENVIRONMENT not in self.environments:
             raise BenchError(f"the checkpoint cannot be asked: {self.failures[EXPORT_ENVIRONMENT]}")
         python = self.environments[EXPORT_ENVIRONMENT] / "bin" / "python"
         root = self.request.workshop.root
-        self.tell("asking the checkpoint itself")
+        self.course.step("asking the checkpoint itself")
         labels = reference_labels(checkpoint, python, self.request.texts, root)
-        self.tell("exporting the usual int8 file")
+        self.course.step("exporting the usual int8 file")
         plain = self.attempt("default int8 export", plain_form, checkpoint, python, root)
         return Material(checkpoint, served, plain, scratch), labels
 
@@ -111,28 +79,39 @@ class _Bench:
         peers = dict.fromkeys(one.peer for one in members)
         if material.plain is None:
             peers = dict.fromkeys(replace(p, forms=tuple(f for f in p.forms if f != PLAIN)) for p in peers)
-        return [t for p in peers for t in tune(p, material, self.environments[p.name], cores, texts, self.tell)]
+        self.course.expect(TUNE, sum(len(to_try(p, cores)) for p in peers))
+        return [t for p in peers for t in tune(p, material, self.environments[p.name], cores, texts, self.course.step)]
 
     def start(self, lineup: Lineup, members: Sequence[Contender]) -> None:
         """Start everybody."""
-        self.tell("starting tritext")
+        self.course.expect(START, 2 + len(members))
+        self.course.step("starting tritext")
         try:
             lineup.add_tritext()
         except PeerError as error:
             raise BenchError(f"tritext itself does not run: {error}") from error
         for one in members:
-            self.tell(f"starting {one.name}")
+            self.course.step(f"starting {one.name}")
             self.attempt(one.name, lineup.add, one, self.environments[one.peer.name])
         lineup.add_engine(self.environments[EXPORT_ENVIRONMENT], count_cores())
+
+    def compare(self, lineup: Lineup) -> Outcome:
+        """Give everybody who is up a turn under each shape, in every round."""
+        request, turns = self.request, sum(len(target.shapes) for target in lineup.targets)
+        self.course.expect(WARM_UP, turns)
+        self.course.expect(ROUNDS, turns * request.rounds)
+        return compare(lineup.targets, request.texts, request.rounds, request.seed, self.course.step, request.singles)
 
     def latencies(self, lineup: Lineup, outcome: Outcome) -> dict[str, list[Latency]]:
         """Load everybody at shares of what it took at most, arrivals on a schedule."""
         found: dict[str, list[Latency]] = {}
-        for target in (t for t in lineup.targets if isinstance(t, ServerTarget) and t.name not in outcome.failures):
+        targets = [t for t in lineup.targets if isinstance(t, ServerTarget) and t.name not in outcome.failures]
+        self.course.expect(LATENCY, len(SHARES) * len(targets))
+        for target in targets:
             saturation = median([take.texts_per_second for take in outcome.takes[target.name, SINGLE]])
             for share in SHARES:
                 name = f"{target.name}, {share:.0%} of {saturation:.0f} texts a second"
-                self.tell(name)
+                self.course.step(name)
                 one = self.attempt(
                     name,
                     measure_latency,
@@ -149,12 +128,12 @@ class _Bench:
         self.environments[name] = self.request.workshop.make(name)
 
 
-def run_bench(request: BenchRequest, tell: Callable[[str], None] = lambda _: None) -> Json:
+def run_bench(request: BenchRequest, show: Show = lambda _what, _standing: None) -> Json:
     """Compare.
 
     Args:
         request: What and how.
-        tell: Is told what goes on.
+        show: Hears what goes on, and how far it is.
 
     Returns:
         The report; members that could not be measured stand under ``failures``.
@@ -164,15 +143,15 @@ def run_bench(request: BenchRequest, tell: Callable[[str], None] = lambda _: Non
     """
     _refuse_repeats(request.texts)
     with tempfile.TemporaryDirectory(prefix="tritext-bench-") as folder:
-        bench = _Bench(request, tell)
+        bench = _Bench(request, Course(stages(request, count_cores()), show))
         material, labels = bench.prepare(Path(folder))
         members = bench.members(material)
         trials = bench.tune(material, members)
         with Lineup(material, request.start_seconds) as lineup:
             bench.start(lineup, [apply(member, trials) for member in members])
-            tell("nobody asks")
+            bench.course.step("nobody asks")
             idle = lineup.rest()
-            outcome = compare(lineup.targets, request.texts, request.rounds, request.seed, tell, request.singles)
+            outcome = bench.compare(lineup)
             memory = lineup.memory()
             latencies = bench.latencies(lineup, outcome) if request.latency_seconds else {}
             known = {

@@ -38,11 +38,15 @@ def tune(
 ) -> list[Trial]:
     """Try a peer's grid with the checkpoint and with the usual int8 file, one server at a time."""
     trials = []
-    for form in (form for form in (TORCH, PLAIN) if form in peer.forms):
-        for setting in grid(peer, cores):
-            tell(f"tuning {peer.title}, {FORMS[form]}: {setting}")
-            trials.append(_try(Contender(peer, form, setting, tuned=True), material, environment, texts))
+    for form, setting in to_try(peer, cores):
+        tell(f"tuning {peer.title}, {FORMS[form]}: {setting}")
+        trials.append(_try(Contender(peer, form, setting, tuned=True), material, environment, texts))
     return trials
+
+
+def to_try(peer: Peer, cores: int) -> list[tuple[str, Setting]]:
+    """List what is to be tried of a peer: its grid, with the checkpoint and with the usual int8 file."""
+    return [(form, setting) for form in (TORCH, PLAIN) if form in peer.forms for setting in grid(peer, cores)]
 
 
 def best(trials: Sequence[Trial], peer: str, form: str) -> Setting | None:
