@@ -8,7 +8,7 @@ from pathlib import Path
 from tritext_batch.errors import JobFileError, OutputError
 from tritext_batch.formats import KINDS, check_pair, kind_of
 from tritext_batch.formats.grouping import Limits
-from tritext_batch.places import local_path
+from tritext_batch.places import local_path, same_place
 
 ENDPOINT, REPOSITORY = "endpoint", "repository"
 LOCAL, RAY = "local", "ray"
@@ -128,7 +128,8 @@ def infer_type(given: str | None, uri: str, key: str, kinds: Iterable[str] = KIN
     """
     kind = given or kind_of(uri)
     if kind is None or kind not in KINDS:
-        shown = uri.partition("?")[0]  # behind it there may be a SAS, which place() refuses without showing it
+        # Behind a URI's question mark there may be a SAS, which place() refuses without showing it.
+        shown = uri.partition("?")[0] if "://" in uri else uri
         what = f"{key}_type {given!r}" if given else f"{key} {shown!r}: its suffix says no format"
         raise JobFileError(f"{what}: give --{key}-type (in a job file {key}_type) as one of {', '.join(kinds)}")
     return kind
@@ -152,8 +153,12 @@ def check(job: Job, marks: Mapping[str, str] | None = None) -> Job:
         check_pair(job.input_type, job.output_type)
     except OutputError as error:
         raise JobFileError(f"{where('output_type')}{error}") from error
-    if job.input_uri == job.output_uri:
+    if same_place(job.input_uri, job.output_uri):
         raise JobFileError(f"{where('output_uri')}the output is the input: {job.output_uri}: name another")
+    if same_place(job.input_uri, job.rejected_uri):
+        raise JobFileError(
+            f"{where('output_uri')}the input is where the rejected rows go: {job.rejected_uri}: name another output"
+        )
     if job.model.source_type == REPOSITORY and job.environment.engine == RAY:
         raise JobFileError(
             f"{where('source_type')}workers on several machines ask one endpoint: give its URL "

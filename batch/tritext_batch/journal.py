@@ -113,8 +113,7 @@ def write_journal(identity: Identity, progress: Progress) -> str:
     """Give the text of the journal's file."""
     content = json.dumps(
         {"format": FORMAT, "job": dataclasses.asdict(identity), "progress": dataclasses.asdict(progress)},
-        ensure_ascii=False,
-        sort_keys=True,
+        sort_keys=True,  # and in ASCII: a file's name need not be UTF-8
     )
     return f"{content}\n{_digest(content)}\n"
 

@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -56,6 +57,14 @@ def local_path(uri: str) -> Path | None:
     if uri.startswith("file://"):
         return Path(parse_location(uri).path)
     return None if "://" in uri else Path(uri)
+
+
+def same_place(one: str, other: str) -> bool:
+    """Whether two paths or URIs are one address, or lead to one file of this machine."""
+    here, there = local_path(one), local_path(other)
+    if here is None or there is None:
+        return one == other
+    return os.path.realpath(here) == os.path.realpath(there)
 
 
 def place(uri: str) -> Place:
@@ -119,8 +128,12 @@ class LocalPlace:
             found = self._path.stat()
         except OSError as error:
             raise InputError(f"{self._path}: {error.strerror}: name the file to score") from error
+        if self._path.is_dir():
+            raise InputError(f"{self._path}: is a folder: name a file in it")
         if not self._path.is_file():
-            raise InputError(f"{self._path}: no regular file: a job reads its input twice if it must go on later")
+            raise InputError(
+                f"{self._path}: no regular file, and a job reads its input twice if it must go on later: copy it to one"
+            )
         return Stamp(found.st_size, str(found.st_mtime_ns))
 
     def open(self) -> BinaryIO:
@@ -190,8 +203,13 @@ class LocalPlace:
 
     def _copied(self, path: Path) -> Path:
         beside = self._path.with_name(f".{self._path.name}.new")
-        with path.open("rb") as source, beside.open("wb") as target:
-            shutil.copyfileobj(source, target, 1 << 20)
-            target.flush()
-            os.fsync(target.fileno())
+        try:
+            with path.open("rb") as source, beside.open("wb") as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+                target.flush()
+                os.fsync(target.fileno())
+        except BaseException:
+            with suppress(OSError):  # a full disk is not to stay full of half a copy
+                beside.unlink()
+            raise
         return beside

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Protocol
 
 from tritext_batch.places import local_path
+from tritext_batch.workspace import PULLED
 from tritext_store.index import INDEX_NAME
 from tritext_store.objects import Tell, open_objects
 from tritext_store.pull import pull
-
-PULLED = "repository"
 
 
 class Bars(Protocol):

@@ -27,6 +27,20 @@ from tritext_store.objects import write_whole
 
 # So much work at most is done again after a kill.
 COMMIT_SECONDS = 0.5
+# Where a repository lies that the job has pulled.
+PULLED = "repository"
+# All that a job puts into its folder. In this order it goes: killed meanwhile, the folder is still known as a job's.
+_OWN = (
+    "rows",
+    "whole",
+    "rejected",
+    PULLED,
+    f".{PULLED}.pulled",
+    f".{PULLED}.link",
+    ".journal.partial",
+    "journal",
+    "lock",
+)
 
 
 class Workspace:
@@ -118,8 +132,15 @@ class Workspace:
                 file.close()
 
     def discard(self) -> None:
-        """Remove the folder when its content is elsewhere."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Remove what the job has put there, when it is elsewhere; and the folder, if nothing else is in it."""
+        for path in (self.folder / name for name in _OWN):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                with suppress(OSError):
+                    path.unlink()
+        with suppress(OSError):
+            self.folder.rmdir()
 
     def __enter__(self) -> Self:
         return self
@@ -196,6 +217,9 @@ def _flush(file: BinaryIO) -> None:
 def _take(folder: Path) -> BinaryIO:
     with written(folder, "choose another place with --work"):
         folder.mkdir(parents=True, exist_ok=True)
+        there = {path.name for path in folder.iterdir()}
+        if there and "lock" not in there:
+            raise OutputError(f"{folder}: holds {min(there)!r}, which no job has put there: name another with --work")
         lock = (folder / "lock").open("wb")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -160,7 +160,7 @@ create() {
 }
 
 shift_traffic() {
-    local option=--traffic share total=0 shares=0
+    local option=--traffic share total=0 shares=0 named=' '
     if [ "${1:-}" = --mirror ]; then
         option=--mirror-traffic
         shift
@@ -169,6 +169,8 @@ shift_traffic() {
     for share in "$@"; do
         [[ $share =~ ^[A-Za-z][A-Za-z0-9-]*=(0|[1-9][0-9]?|100)$ ]] || fail "shift: '$share' is not DEPLOYMENT=PERCENT" 2
         [[ " ${told[DEPLOYMENTS]} " == *" ${share%%=*} "* ]] || fail "shift: no deployment ${share%%=*}: there are ${told[DEPLOYMENTS]}" 2
+        [[ $named != *" ${share%%=*} "* ]] || fail "shift: ${share%%=*} stands twice: give it one share" 2
+        named+="${share%%=*} "
         total=$((total + ${share#*=}))
         [ "${share#*=}" = 0 ] || shares=$((shares + 1))
     done

@@ -29,7 +29,7 @@ trap 'exit 143' TERM
 if [ "$token" = - ]; then
     cat >"$private/token"
 else
-    [ -r "$token" ] || fail "$token: cannot be read"
+    { [ -r "$token" ] && [ ! -d "$token" ]; } || fail "$token: cannot be read: name the file that holds the token"
     cat "$token" >"$private/token"
 fi
 [ -s "$private/token" ] || fail "$token: the token is empty"

@@ -51,6 +51,9 @@ while [ $# -gt 0 ]; do
     esac
 done
 [ $# -gt 0 ] || set -- cpu gpu
+# What is pushed and not recorded, nobody finds again.
+{ [ -d "$(dirname "$record")" ] && [ -w "$(dirname "$record")" ] && [ ! -d "$record" ]; } ||
+    fail "$record: cannot be written there: name another file with --record"
 # shellcheck source=deploy/registry/login.sh
 . "$here/login.sh"
 

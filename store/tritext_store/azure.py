@@ -29,7 +29,7 @@ from azure.storage.blob import BlobBlock
 from azure.storage.blob.aio import BlobServiceClient, ExponentialRetry
 from fsspec.asyn import sync
 
-from tritext_store.errors import CredentialExpired, Denied, StoreError
+from tritext_store.errors import CredentialExpired, Denied, LocalError, StoreError
 from tritext_store.faults import Refusal, explain, unreachable
 from tritext_store.settings import Settings
 from tritext_store.sign_in import explain_sign_in
@@ -106,7 +106,14 @@ class BlobFileSystem(AzureBlobFileSystem):  # type: ignore[misc]  # adlfs is unt
 
     async def _transport(self) -> AioHttpTransport:
         """Make one context of TLS for all requests: azure's own makes one for each, and no connection is used twice."""
-        context = ssl.create_default_context(cafile=self._settings.trusted or None)
+        trusted = self._settings.trusted
+        try:
+            context = ssl.create_default_context(cafile=trusted or None)
+        except OSError as error:  # ssl's own are some
+            why = error.strerror or type(error).__name__
+            raise LocalError(
+                f"{trusted}: no authorities to trust can be read there ({why}): check SSL_CERT_FILE"
+            ) from error
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=context),
             cookie_jar=aiohttp.DummyCookieJar(),

@@ -16,6 +16,7 @@ SAS from TRITEXT_SAS_FILE or AZURE_STORAGE_SAS_TOKEN, never with an account's ke
 import contextlib
 import errno
 import importlib
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -107,9 +108,9 @@ def translate(where: object, error: BaseException) -> StoreError | None:
         from tritext_store.azure import translate_azure
 
         return translate_azure(where, error)
-    if isinstance(error, OSError):
-        return _of_system(where, error)
-    return _of_client(where, error) if package in _BENEATH else None
+    if package in _BENEATH:  # some of aiohttp's are of the operating system's kind, too
+        return _of_client(where, error)
+    return _of_system(where, error) if isinstance(error, OSError) else None
 
 
 def _of_system(where: object, error: OSError) -> StoreError:
@@ -144,6 +145,10 @@ def _open(location: Location, settings: Settings) -> Any:
     # Listings that are remembered would hide what others have written.
     options = {} if location.kind == "file" else {"use_listings_cache": False, "skip_instance_cache": True}
     if location.kind == "gs":
+        # It logs what is told here in one line, with its trace; without a handler that goes to stderr.
+        log = logging.getLogger("gcsfs")
+        if not log.handlers:
+            log.addHandler(logging.NullHandler())
         # What gcsfs registers asks another service with other credentials first, whether the bucket is a zonal one.
         return importlib.import_module("gcsfs.core").GCSFileSystem(**options)
     return fsspec.filesystem(location.kind, **options)

@@ -3,6 +3,7 @@
 ``open_objects`` gives Azure's, another cloud's, or a folder's; push and pull know no difference.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -154,11 +155,16 @@ def read_if_there(objects: Objects, name: str, most: int) -> tuple[bytes, str] |
 def write_whole(path: Path, content: bytes) -> None:
     """Replace a file so that a reader sees the old one or the new one, after a crash too."""
     partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise
 
 
 def _copy(source: Path, target: Path, tell: Tell) -> str:

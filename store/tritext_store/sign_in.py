@@ -14,7 +14,7 @@ _FILE = re.compile(r"\[Errno \d+\] ([^:\n]+): '([^'\n]+)'")
 _NETWORK = re.compile(r"(Cannot connect to host|Connection timeout|Server disconnected|Connection lost)")
 _DETAIL = re.compile(r"(certificate verify failed: [^(\n\]]+|Name or service not known|Connect call failed|timed out)")
 
-_RENEW = "put the one of now into AZURE_CLIENT_RENEW, and start again what runs"
+_RENEW = "put the one of now into AZURE_CLIENT_SECRET, and start again what runs"
 _FEDERATED = "the application needs a federated credential with this issuer, subject and audience"
 _EXPIRED = {
     "7000222": f"the client secret has ended: make a new one, {_RENEW}",

@@ -6,7 +6,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tritext_store.errors import StoreError
+from tritext_store.errors import MissingExtra, StoreError
 from tritext_store.pull import Pulled
 
 MOST_SECONDS = 300.0
@@ -52,9 +52,14 @@ class Follower:
 
         Returns:
             What is to be said: a new state, a new reason why there is none, or that all is well again; else "".
+
+        Raises:
+            MissingExtra: a package is not installed, which no waiting mends.
         """
         try:
             pulled = self.pull()
+        except MissingExtra:
+            raise
         except StoreError as error:
             return self._failed(str(error))
         said = self._arrived(pulled)

@@ -99,18 +99,18 @@ class Seen:
 
 
 def score(folder: Path, cluster: Cluster, workers: int, latency: float = LATENCY) -> Seen:
-    """Score ``in.jsonl`` with so many workers, against a server of their own."""
+    """Score ``in.jsonl`` with so many workers, against a server of their own; the nodes were started elsewhere."""
     record = folder / f"{workers}.record"
     with stand_in(latency, record=record) as url:
         job = {
-            "name": "both", "input_uri": str(folder / "in.jsonl"), "output_uri": str(folder / f"{workers}.jsonl"),
+            "name": "both", "input_uri": "in.jsonl", "output_uri": f"{workers}.jsonl",
             "model": {"source_type": "endpoint", "source_uri": url},
             "environment": {"engine": "ray", "address": cluster.address, "workers": workers, "max_in_flight": 4},
         }  # fmt: skip
         (folder / "job.yml").write_text(json.dumps(job))
         command = [*COMMAND, "--job", str(folder / "job.yml")]
         done = subprocess.run(
-            command, env=cluster.environment, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False
+            command, env=cluster.environment, cwd=folder, capture_output=True, text=True, timeout=200, check=False
         )
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr

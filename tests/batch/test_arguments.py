@@ -28,6 +28,17 @@ def test_two_names_are_a_job_that_serves_the_repository_itself() -> None:
     assert job("a.csv", "b.csv", "--repository", "r").model.source_uri == "r"
 
 
+def test_a_question_mark_is_part_of_a_files_name() -> None:
+    assert job("what?.csv", "so?.csv").input_type == "csv"
+
+
+def test_the_input_is_known_by_its_links_too(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").touch()
+    (tmp_path / "b.csv").symlink_to("a.csv")
+    with pytest.raises(JobFileError, match="the output is the input"):
+        job(str(tmp_path / "a.csv"), str(tmp_path / "b.csv"))
+
+
 def test_an_endpoint_comes_from_a_word_or_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRITEXT_URL", "grpc://h:1")
     assert job("a.csv", "b.csv").model == Model(source_type="endpoint", source_uri="grpc://h:1")
@@ -59,6 +70,10 @@ def test_all_words_are_heard() -> None:
         ("a.txt b.txt", "text cannot go out as text: take tsv or csv or jsonl"),
         ("a.parquet b.csv", "parquet cannot go out as csv: take parquet"),
         ("a.csv a.csv", "the output is the input"),
+        ("a.csv ./a.csv", "the output is the input: ./a.csv: name another"),
+        ("az://c/a.csv az://c/a.csv", "the output is the input"),
+        ("x.jsonl.rejected.jsonl d/../x.jsonl", "the input is where the rejected rows go: .* name another output"),
+        ("https://a.blob.core.windows.net/c/a.csv?x=.y b.csv --summary ./b.csv", "the summary is the output"),
         ("a.csv b.csv --model-version x", "model version 'x': give a whole number from 1"),
         ("a.csv b.csv --engine ray", "workers on several machines ask one endpoint"),
         ("a.csv --job j.yml", "input stands beside --job"),

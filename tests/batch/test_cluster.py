@@ -39,6 +39,18 @@ def test_a_worker_answers_with_its_share_of_the_output(tmp_path: Path, stand_in_
         assert (scored.number, scored.rejections, scored.versions) == (3, 1, ("1",))
 
 
+def test_workers_are_told_where_files_lie_from_anywhere() -> None:
+    from tritext_batch.engines.cluster import _from_anywhere
+
+    job, asked = _from_anywhere(Job("in.txt", "out.tsv", "text", "tsv"), Asked("u", "m", key_file=Path("k")))
+    assert job.input_uri == str(Path.cwd() / "in.txt")
+    assert (asked.key_file, asked.ca_file) == (Path.cwd() / "k", None)
+    assert _from_anywhere(Job("az://c/in.txt", "out.tsv", "text", "tsv"), asked)[0].input_uri == "az://c/in.txt"
+
+
 def test_an_input_that_a_workers_machine_lacks_is_named(tmp_path: Path, stand_in_url: str) -> None:
-    with pytest.raises(ModelError, match=r"in.txt: No such file or directory"), told(tmp_path, stand_in_url):
+    with (
+        pytest.raises(ModelError, match=r"^a worker on \S+: .*in.txt: No such file or directory"),
+        told(tmp_path, stand_in_url),
+    ):
         pass

@@ -9,6 +9,7 @@ import pytest
 
 from tritext_batch.errors import OutputError
 from tritext_batch.places import LocalPlace, local_path, move
+from tritext_store.objects import write_whole
 
 
 @pytest.mark.parametrize(
@@ -71,6 +72,22 @@ def test_of_many_who_publish_one_does(tmp_path: Path, links: bool, monkeypatch: 
     left = {path.name for path in tmp_path.iterdir()}
     (winner,) = {str(number) for number in range(8)} - left
     assert (tmp_path / "out").read_text() == f"of {winner}"
+
+
+def test_a_copy_that_the_disk_cannot_hold_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Onto another file system, where half of it would keep the disk full."""
+    (tmp_path / "work").write_text("rows")
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left on device"):
+            LocalPlace(tmp_path / "out")._copied(tmp_path / "work")
+        with pytest.raises(OSError, match="No space left on device"):
+            write_whole(tmp_path / "summary.json", b"{}")
+    assert [path.name for path in tmp_path.iterdir()] == ["work"]
 
 
 def test_the_same_content_is_taken_for_what_an_earlier_run_has_put_there(tmp_path: Path) -> None:

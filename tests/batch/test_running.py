@@ -1,8 +1,10 @@
 """Whole jobs against the stand-in, in this process: going on, refusing, rejecting, telling."""
 
 import dataclasses
+import io
 import json
 import os
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -226,6 +228,21 @@ def test_what_came_of_it_is_written_as_json(tmp_path: Path, stand_in_url: str) -
     assert began <= ended
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_names_that_are_not_utf8_are_names(
+    tmp_path: Path, stand_in_url: str, encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As old archives hold them, and said on a terminal that refuses them."""
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(said := io.BytesIO(), encoding=encoding))
+    source, target = (os.fsdecode(os.fsencode(tmp_path) + name) for name in (b"/caf\xe9.txt", b"/caf\xe9 \xc3\xa9.tsv"))
+    Path(source).write_text("a\n")
+    words = ["score", source, target, "--url", stand_in_url, "--summary", str(tmp_path / "summary.json")]
+    assert main(words) == 0
+    assert Path(target).read_text().count("\n") == 2
+    assert rb"caf\udce9 " in said.getvalue()
+    assert json.loads((tmp_path / "summary.json").read_bytes())["input"] == source
+
+
 def test_where_there_is_no_row_no_model_is_said_to_have_answered(
     tmp_path: Path, stand_in_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -255,5 +272,9 @@ def test_what_is_not_there_is_named(tmp_path: Path, stand_in_url: str) -> None:
         run(job_for(tmp_path, stand_in_url))
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "in.txt").mkdir()
-    with pytest.raises(InputError, match="no regular file"):
+    with pytest.raises(InputError, match=r"in.txt: is a folder: name a file in it"):
+        run(job_for(tmp_path, stand_in_url))
+    (tmp_path / "in.txt").rmdir()
+    os.mkfifo(tmp_path / "in.txt")
+    with pytest.raises(InputError, match=r"no regular file, .*: copy it to one"):
         run(job_for(tmp_path, stand_in_url))

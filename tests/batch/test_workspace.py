@@ -118,9 +118,27 @@ def test_a_full_disk_is_told_and_what_was_counted_stays(tmp_path: Path) -> None:
 
 def test_a_disk_that_is_full_at_the_beginning_is_told(tmp_path: Path) -> None:
     (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "lock").touch()
     (tmp_path / "p" / "rows").symlink_to("/dev/full")
     with pytest.raises(OutputError, match="No space left on device"):
         Workspace(tmp_path / "p", IDENTITY, HEADER)
+
+
+def test_a_folder_of_other_files_is_not_taken(tmp_path: Path) -> None:
+    (tmp_path / "rows").write_text("mine")
+    with pytest.raises(OutputError, match=r"holds 'rows', which no job has put there: name another with --work"):
+        Workspace(tmp_path, IDENTITY, HEADER, overwrite=True)
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("rows", "mine")]
+
+
+def test_what_somebody_puts_beside_a_jobs_work_stays(tmp_path: Path) -> None:
+    work(tmp_path / "p", ROWS, commit=True)
+    (tmp_path / "p" / "notes").mkdir()
+    with Workspace(tmp_path / "p", IDENTITY, HEADER) as space:
+        (tmp_path / "p" / "repository").symlink_to(tmp_path)
+        (tmp_path / "p" / ".repository.pulled" / "1").mkdir(parents=True)
+        space.discard()
+    assert [path.name for path in tmp_path.rglob("*")] == ["p", "notes"]
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

@@ -46,4 +46,5 @@ def test_a_cluster_that_is_not_there_is_named(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 1
     assert f"--address 127.0.0.1:{port}: [Errno 111] Connection refused: is `ray start --head`" in done.stderr
+    assert "RAY_AUTH_TOKEN" in done.stderr
     assert "Traceback" not in done.stderr

@@ -1,6 +1,9 @@
 """Errors of other packages become this one's, in one line that holds no secret."""
 
 import errno
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -35,6 +38,29 @@ def test_what_other_packages_raise_is_named(error: Exception, kind: type[errors.
     assert words in str(found)
     assert "\n" not in str(found)
     assert "secret" not in str(found)
+
+
+def test_a_name_that_nobody_knows_is_named_by_aiohttp_too() -> None:
+    from aiohttp import ClientConnectorDNSError
+    from aiohttp.client_reqrep import ConnectionKey
+
+    key = ConnectionKey("storage.googleapis.com", 443, True, True, None, None, None)
+    found = translate("gs://models/a", ClientConnectorDNSError(key, OSError(-2, "Name or service not known")))
+    assert type(found) is errors.Unreachable
+    assert "check the name, the network" in str(found)
+
+
+def test_googles_client_shows_nobody_its_traces() -> None:
+    pytest.importorskip("gcsfs", reason="MISSING gcsfs: pip install 'tritext[gs]'")
+    program = (
+        "import logging; from tritext_store.filesystem import open_filesystem\n"
+        "open_filesystem('gs://models/a'); logging.getLogger('gcsfs').error('a trace')"
+    )
+    environment = os.environ | {"NO_GCE_CHECK": "true"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=100, check=True
+    )
+    assert "a trace" not in done.stderr
 
 
 def test_what_has_nothing_to_do_with_storage_is_not_translated() -> None:

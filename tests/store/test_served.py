@@ -90,6 +90,7 @@ def test_an_endpoint_takes_what_is_pushed_without_losing_a_request_and_outlives_
     try:
         up.announcement()
         before = up.instance("blue")["pid"]
+        up.write(("blue",), traffic={"blue": 0})  # all of it was given by hand since: a new state takes none away
         environment = identity(proxy.service, issuer, "pusher") | {"XDG_RUNTIME_DIR": str(tmp_path)}
         files = [str(tmp_path / f"{name}.yml") for name in ("endpoint", "blue")]
         words = (uri, str(target), "--every", "0.5s", "--metrics", str(tmp_path / "sync.prom"), "--then-apply", *files)
@@ -108,6 +109,7 @@ def test_an_endpoint_takes_what_is_pushed_without_losing_a_request_and_outlives_
         assert sync.status == 0
         assert (set(load.statuses), load.wrong) == ({200}, [])
         assert str(target.resolve()) in str(up.ask("show")["deployments"])
+        assert up.ask("show")["traffic"] == {"blue": 100}
         assert re.search(r"^ttx_sync_last_success_timestamp_seconds [1-9]", (tmp_path / "sync.prom").read_text(), re.M)
     finally:
         up.close()

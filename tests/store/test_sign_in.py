@@ -22,6 +22,7 @@ from tests.store.repositories import Unseen, contents, write_repository
 from tests.token_issuer import TokenIssuer
 from tritext_store import errors
 from tritext_store.commands.sync import Source
+from tritext_store.filesystem import open_filesystem
 from tritext_store.objects import open_objects
 from tritext_store.pull import pull
 from tritext_store.push import push
@@ -203,10 +204,23 @@ def test_what_is_no_sas_is_told_before_anything_is_sent(monkeypatch: pytest.Monk
     assert "bogus" not in str(refusal.value)
 
 
+@pytest.mark.parametrize("name", ["nothing", "."])
+def test_authorities_that_cannot_be_read_are_named(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRITEXT_BLOB_ENDPOINT", "https://127.0.0.1:1/devacct")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / name))
+    with pytest.raises(errors.LocalError, match=r"no authorities to trust .*: check SSL_CERT_FILE"):
+        open_filesystem("az://models/a")
+
+
 @pytest.mark.parametrize(
     ("said", "error", "words"),
     [
-        ("AADSTS7000222: ended", errors.CredentialExpired, "make a new one"),
+        (
+            "AADSTS7000222: ended",
+            errors.CredentialExpired,
+            "make a new one, put the one of now into AZURE_CLIENT_SECRET",
+        ),
+        ("AADSTS7000215: wrong", errors.Denied, "put the one of now into AZURE_CLIENT_SECRET, and start again"),
         ("AADSTS99999: what?", errors.Denied, "look the code up"),
         ("W: [Errno 13] Permission denied: '/run/token'", errors.Denied, "/run/token: Permission denied"),
         ("E: Cannot connect to host a:443 ssl:True [Name or service not known]", errors.Unreachable, "not known"),

@@ -1,9 +1,11 @@
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tritext_store.commands.sync import duration
-from tritext_store.errors import Denied, StoreError, Unreachable
+from tritext_store.commands.sync import _write, duration
+from tritext_store.errors import Denied, MissingExtra, StoreError, Unreachable
 from tritext_store.pull import Pulled
 from tritext_store.sync import MOST_SECONDS, Follower, metrics, pause
 
@@ -48,6 +50,11 @@ def test_it_says_when_all_is_well_again() -> None:
     assert said[2:] == ["all is well again", ""]
 
 
+def test_a_package_that_is_missing_ends_it() -> None:
+    with pytest.raises(MissingExtra):
+        Follower(Script(MissingExtra("pip install"))).round(1.0)
+
+
 def test_failures_in_a_row_are_counted_for_the_pause_and_for_prometheus() -> None:
     follower = Follower(Script(NEW, Unreachable("cut"), Unreachable("cut")))
     for now in (100.0, 101.0, 102.0):
@@ -55,6 +62,19 @@ def test_failures_in_a_row_are_counted_for_the_pause_and_for_prometheus() -> Non
     text = metrics(follower)
     assert "\nttx_sync_failures 2\n" in text
     assert "\nttx_sync_last_success_timestamp_seconds 100.000\n" in text
+
+
+def test_metrics_that_cannot_be_written_are_told_once_for_each_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    file, folder, under = tmp_path / "sync.prom", tmp_path / "none" / "sync.prom", tmp_path / "file" / "sync.prom"
+    why, told = "", []
+    for path in (folder, folder, under, file, under):
+        why = _write(path, "x", why)
+        told.append(capsys.readouterr().err.removeprefix(f"{path}: ").partition(":")[0])
+    assert told == ["No such file or directory", "", "Not a directory", "", "Not a directory"]
+    assert file.read_text() == "x"
 
 
 def test_a_new_state_is_applied_once_and_a_refusal_is_tried_again() -> None:

@@ -10,6 +10,7 @@ from tritext_batch.formats import GOES_OUT_AS, KINDS
 from tritext_batch.formats.grouping import Limits
 from tritext_batch.job import ENDPOINT, LOCAL, RAY, REPOSITORY, Environment, Job, Model, check, infer_type
 from tritext_batch.job_file import read_job_file
+from tritext_batch.places import same_place
 from tritext_batch.settings import endpoint_url
 
 EPILOG = """\
@@ -86,6 +87,17 @@ def job_of(args: argparse.Namespace) -> Job:
     Raises:
         JobFileError: they describe none.
     """
+    job = _described(args)
+    if args.summary and (
+        uri := next((u for u in (job.input_uri, job.output_uri) if same_place(str(args.summary), u)), "")
+    ):
+        raise JobFileError(
+            f"the summary is the {'input' if uri == job.input_uri else 'output'}: {uri}: name another file"
+        )
+    return job
+
+
+def _described(args: argparse.Namespace) -> Job:
     if args.job is None:
         return check(_from_words(args))
     if given := [name for name in ("input", "output", *_DATA, *_MODEL) if getattr(args, name)]:

@@ -50,4 +50,5 @@ def _tell(summary: Summary, path: Path | None) -> None:
         print(f"{heading:<10}{words}")  # noqa: T201 - the verb's output
     if path is not None:
         with written(path, "the summary is not there, the output is"):
-            write_whole(path, (json.dumps(summary.as_json(), ensure_ascii=False, indent=2) + "\n").encode())
+            content = json.dumps(summary.as_json(), ensure_ascii=False, indent=2) + "\n"
+            write_whole(path, content.encode(errors="backslashreplace"))  # which JSON reads back

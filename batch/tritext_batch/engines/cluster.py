@@ -16,6 +16,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -26,7 +27,7 @@ from tritext_batch.engines.spans import Span, as_columns, from_columns, spans
 from tritext_batch.errors import BatchError, EngineError, first_line
 from tritext_batch.formats import Encoder, Reader, open_encoder, open_reader
 from tritext_batch.job import Job
-from tritext_batch.places import place
+from tritext_batch.places import local_path, place
 from tritext_batch.rows import Block, Scored
 from tritext_batch.scoring import Scorer
 from tritext_store.errors import StoreError
@@ -46,6 +47,7 @@ _OWN: dict[bool, dict[str, Any]] = {
 # Spans of one execution of Ray Data. Where they begin must be found before it starts, so the wave bounds the wait.
 WAVE = 256
 CONNECT_SECONDS = 10.0
+_AWAY = "is `ray start --head` running there, and its token, if it has one, in RAY_AUTH_TOKEN here?"
 
 
 def score_on_ray(
@@ -65,6 +67,7 @@ def score_on_ray(
         BatchError: what a worker met; what was delivered is whole blocks from the beginning on.
     """
     found = spans(blocks, *start)
+    job, asked = _from_anywhere(job, asked)
     with _cluster(job.environment.address):
         workers = job.environment.workers or int(ray.cluster_resources().get("CPU", 1))
         try:
@@ -73,6 +76,14 @@ def score_on_ray(
                     deliver(scored)
         except RayError as error:
             raise EngineError(f"Ray lost the work: {first_line(error)}: the same command goes on") from error
+
+
+def _from_anywhere(job: Job, asked: Asked) -> tuple[Job, Asked]:
+    """Name files by absolute paths: a worker's working directory is where its node was started."""
+    key, ca = (path and path.absolute() for path in (asked.key_file, asked.ca_file))
+    if (path := local_path(job.input_uri)) is not None:
+        job = replace(job, input_uri=str(path.absolute()))
+    return job, replace(asked, key_file=key, ca_file=ca)
 
 
 @contextmanager
@@ -84,7 +95,7 @@ def _cluster(address: str) -> Iterator[None]:
         ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **_OWN[not address])
     except (OSError, RayError, ValueError, RuntimeError) as error:
         where = f"--address {address}" if address else "Ray on this machine"
-        raise EngineError(f"{where}: {first_line(error)}: is `ray start --head` running there?") from error
+        raise EngineError(f"{where}: {first_line(error)}: {_AWAY}") from error
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, on_sigterm)  # Ray has put its own there, which ends the job without a word
     try:
@@ -133,7 +144,7 @@ class Worker:
         try:
             return as_columns(self._runner.run(self._score(span)))
         except (BatchError, StoreError, TritextError) as error:
-            return as_columns([], str(error))
+            return as_columns([], f"a worker on {socket.gethostname()}: {error}")
 
     async def _score(self, span: Span) -> list[Scored]:
         reader, scorer, encoder = self._parts = self._parts or await self._begin()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 from tritext_batch.asking import Asked, open_scorer
 from tritext_batch.encoding import encode_block
+from tritext_batch.engines.interruption import run_interruptibly
 from tritext_batch.formats import Encoder
 from tritext_batch.rows import Answer, Block, Scored
 from tritext_batch.scoring import Note
@@ -32,8 +33,9 @@ def score_here(
 
     Raises:
         BatchError: whatever stops it; what was delivered is whole blocks from the beginning on.
+        KeyboardInterrupt: the same.
     """
-    asyncio.run(_score(asked, blocks, encoder, deliver, note))
+    run_interruptibly(lambda: _score(asked, blocks, encoder, deliver, note))
 
 
 async def _score(

@@ -63,7 +63,8 @@ class Encoder(Protocol):
 
 def kind_of(uri: str) -> str | None:
     """Tell the format by a name's suffix; None where it says nothing."""
-    return _SUFFIXES.get(PurePosixPath(uri.partition("?")[0]).suffix.lower())
+    name = uri.partition("?")[0] if "://" in uri else uri
+    return _SUFFIXES.get(PurePosixPath(name).suffix.lower())
 
 
 def open_reader(kind: str, file: BinaryIO, name: str, column: str, limits: Limits) -> Reader:

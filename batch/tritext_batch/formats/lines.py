@@ -1,5 +1,6 @@
 """Physical lines of a binary file, no longer than a limit in memory: bytes in, lines and where they end out."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -9,6 +10,8 @@ from tritext_batch.errors import InputError
 UTF8_MARK = b"\xef\xbb\xbf"
 # Marks of encodings that hold a zero byte in most characters, with the names that tell a user what to convert from.
 FOREIGN_MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"\x00\x00\xfe\xff": "UTF-32"}
+# Two letters in UTF-16 without a mark, which would pass for UTF-8.
+_WIDE = {re.compile(rb"[^\0]\0[^\0]\0"): "UTF-16LE", re.compile(rb"\0[^\0]\0[^\0]"): "UTF-16BE"}
 # Files that are no text at all, with what undoes that.
 PACKED_MARKS = {b"\x1f\x8b": "gunzip", b"\x28\xb5\x2f\xfd": "unzstd", b"PK\x03\x04": "unzip", b"BZh": "bunzip2"}
 
@@ -39,6 +42,9 @@ def skip_mark(file: BinaryIO, name: str) -> int:
     for mark, encoding in FOREIGN_MARKS.items():
         if begin.startswith(mark):
             raise InputError(f"{name}: is {encoding}: convert it first: iconv -f {encoding} -t UTF-8")
+    for letters, encoding in _WIDE.items():
+        if letters.fullmatch(begin):
+            raise InputError(f"{name}: is {encoding} by its looks: convert it first: iconv -f {encoding} -t UTF-8")
     for mark, tool in PACKED_MARKS.items():
         if begin.startswith(mark):
             raise InputError(f"{name}: is compressed: unpack it first, with {tool}")

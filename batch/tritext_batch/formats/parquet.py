@@ -7,13 +7,16 @@ cut behind any batch and gone on with, as a Parquet file cannot; at the end of t
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from tritext import Prediction
 from tritext_batch.errors import InputError, first_line
 from tritext_batch.formats.grouping import Limits
 from tritext_batch.rows import Block, Row
+
+try:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+except ImportError as missing:
+    raise InputError(f"Parquet: {missing}: run `pip install 'tritext[batch]'`") from missing
 
 _BUFFER = 1 << 20
 _GROUP_ROWS, _GROUP_BYTES = 1 << 16, 32 << 20
@@ -109,7 +112,7 @@ class ParquetEncoder:
 
     def __init__(self, names: tuple[str, str, str], schema: Any) -> None:
         added = zip(names, (pa.string(), pa.float32(), pa.string()), strict=True)
-        plain = (_plain(column) for column in schema)
+        plain = (column.with_type(_plain(column.type)) for column in schema)
         self._schema = pa.schema([*plain, *(pa.field(name, kind) for name, kind in added)], schema.metadata)
 
     def header(self) -> bytes:
@@ -119,7 +122,8 @@ class ParquetEncoder:
     def encode(self, block: Block, answers: list[tuple[Row, Prediction]]) -> bytes:
         """Write the answered rows as one record batch's message."""
         kept = block.carried.take(pa.array([row.carried for row, _ in answers], pa.int64()))
-        given = [c.dictionary_decode() if pa.types.is_dictionary(c.type) else c for c in kept.columns]
+        kinds = self._schema.types[: kept.num_columns]
+        given = [c if c.type == kind else c.cast(kind) for c, kind in zip(kept.columns, kinds, strict=True)]
         columns = [
             pa.array([answer.label for _, answer in answers], pa.string()),
             pa.array([answer.score for _, answer in answers], pa.float32()),
@@ -128,9 +132,23 @@ class ParquetEncoder:
         return bytes(pa.RecordBatch.from_arrays([*given, *columns], schema=self._schema).serialize())
 
 
-def _plain(column: Any) -> Any:
-    """Take the dictionary off a column's type: an Arrow stream has dictionaries beside its batches, not in them."""
-    return column.with_type(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+def _plain(kind: Any) -> Any:
+    """Take dictionaries off a type, within others too: an Arrow stream has them beside its batches, not in them."""
+
+    def inner(field: Any) -> Any:
+        return field.with_type(_plain(field.type))
+
+    if pa.types.is_dictionary(kind):
+        return _plain(kind.value_type)
+    if pa.types.is_struct(kind):
+        return pa.struct([inner(kind.field(i)) for i in range(kind.num_fields)])
+    if pa.types.is_map(kind):
+        return pa.map_(inner(kind.key_field), inner(kind.item_field), keys_sorted=kind.keys_sorted)
+    if pa.types.is_fixed_size_list(kind):
+        return pa.list_(inner(kind.value_field), kind.list_size)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return (pa.list_ if pa.types.is_list(kind) else pa.large_list)(inner(kind.value_field))
+    return kind
 
 
 def write_parquet(stream: BinaryIO, target: BinaryIO) -> None:

@@ -21,8 +21,8 @@ ERRORS = (StoreError,)
 EPILOG = """\
 Runs until it is stopped. What goes wrong is said once, and again when the reason is another; the old state
 stays meanwhile, and the next look comes later, in five minutes at most. With --then-apply, `tritext endpoint
-apply` starts Tritons on each new state beside the old ones, so that no request is lost; the endpoint becomes
-what these files say, its traffic, too.
+apply --keep-traffic` starts Tritons on each new state beside the old ones, so that no request is lost; traffic
+and mirror stay as they are, whatever these files say of them.
 
 example:
   tritext repository sync az://models/sentiment model_repository --every 30s
@@ -38,7 +38,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("uri", metavar="URI", help="where it is: az://…, https://…, s3://…, gs://…, file://… or a path")
     parser.add_argument("repository", type=Path, metavar="REPO", help="where it is to be on this machine")
     parser.add_argument("--every", type=duration, default=30.0, metavar="TIME", help="such as 30s or 5m (default: 30s)")
-    parser.add_argument("--then-apply", nargs="+", type=Path, metavar="FILE", help="files of the running endpoint")
+    parser.add_argument(
+        "--then-apply", nargs="+", type=Path, metavar="FILE", help="files of the running endpoint, whose traffic stays"
+    )
     parser.add_argument("--endpoint", metavar="NAME", help="which endpoint that is (default: the only one that runs)")
     parser.add_argument(
         "--metrics", type=Path, metavar="FILE", help="write Prometheus' text format there, ending in .prom"
@@ -72,21 +74,27 @@ def run(args: argparse.Namespace) -> int:
     follower = Follower(
         Source(args.uri, args.repository).pull, _applier(args.then_apply, args.endpoint) if args.then_apply else None
     )
+    unwritten = ""
     while not stopped.is_set():
         if said := follower.round(time.time()):
             sys.stdout.write("".join(f"{_now()} {args.repository}: {line}\n" for line in said.splitlines()))
             sys.stdout.flush()
         if args.metrics:
-            _write(args.metrics, metrics(follower))
+            unwritten = _write(args.metrics, metrics(follower), unwritten)
         stopped.wait(pause(args.every, follower.failures))
     return 0
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str, before: str) -> str:
+    """Write the metrics; gives why they are not written, having said so unless it is as before."""
     try:
         write_whole(path, text.encode())
     except OSError as error:  # whoever watches sees that the figures stand still; the following goes on
-        sys.stderr.write(f"{path}: {error.strerror}: the metrics are not written\n")
+        why = error.strerror or type(error).__name__
+        if why != before:
+            sys.stderr.write(f"{path}: {why}: the metrics are not written: mend that, or name another file\n")
+        return why
+    return ""
 
 
 class Source:
@@ -119,7 +127,15 @@ class Source:
 
 def _applier(files: list[Path], endpoint: str | None) -> Callable[[], str]:
     """Run the endpoint's own verb; the two packages do not know each other."""
-    command = [sys.executable, "-m", "tritext", "endpoint", "apply", *(str(path.absolute()) for path in files)]
+    command = [
+        sys.executable,
+        "-m",
+        "tritext",
+        "endpoint",
+        "apply",
+        "--keep-traffic",
+        *(str(path.absolute()) for path in files),
+    ]
     command += ["--endpoint", endpoint] if endpoint else []
 
     def apply() -> str:

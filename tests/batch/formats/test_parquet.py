@@ -2,6 +2,7 @@
 
 import datetime
 import io
+import sys
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -50,10 +51,35 @@ def test_columns_keep_their_types_and_bad_rows_are_left_out() -> None:
     assert bad == [(2, "'text' is null"), (3, "longer than 64 bytes: raise --max-row-bytes, or cut it")]
 
 
+@pytest.mark.parametrize("outer", ["struct", "list", "large list", "pair", "map", "list of structs"])
+def test_dictionaries_within_other_types_come_out_plain(outer: str) -> None:
+    words = pa.array(["k", "l", "k", "l"]).dictionary_encode()
+    struct = pa.StructArray.from_arrays([words], ["a"])
+    column = {
+        "struct": struct,
+        "list": pa.ListArray.from_arrays([0, 2, 2, 3, 4], words),
+        "large list": pa.LargeListArray.from_arrays([0, 2, 2, 3, 4], words),
+        "pair": pa.FixedSizeListArray.from_arrays(pa.concat_arrays([words, words]), 2),
+        "map": pa.MapArray.from_arrays([0, 1, 2, 3, 4], pa.array(["1", "2", "3", "4"]), words),
+        "list of structs": pa.ListArray.from_arrays([0, 2, 2, 3, 4], struct),
+    }[outer]
+    content = parquet(pa.table({"text": ["a", None, "c", "d"], "more": column}))
+    found = read_back(written("parquet", "parquet", content))
+    assert found.column("more").to_pylist() == [value for n, value in enumerate(column.to_pylist()) if n != 1]
+    assert "dictionary" not in str(found.schema)
+
+
 def test_bytes_that_are_no_text_are_a_bad_row() -> None:
     broken = pa.StringArray.from_buffers(1, pa.py_buffer(b"\0\0\0\0\1\0\0\0"), pa.py_buffer(b"\xe4"))
     (row,) = rows("parquet", parquet(pa.table({"text": broken})))
     assert row.reason == "not UTF-8"
+
+
+def test_who_lacks_pyarrow_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "tritext_batch.formats.parquet")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(InputError, match=r"^Parquet: .*pyarrow.*: run `pip install 'tritext\[batch\]'`$"):
+        blocks("parquet", parquet(table(["a"])))
 
 
 def test_no_rows_make_a_file_with_columns() -> None:

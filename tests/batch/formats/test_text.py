@@ -35,6 +35,13 @@ def test_other_encodings_are_named(mark: bytes) -> None:
         blocks("text", mark + b"a\0")
 
 
+@pytest.mark.parametrize("encoding", ["UTF-16LE", "UTF-16BE"])
+@pytest.mark.parametrize("kind", ["text", "jsonl", "csv"])
+def test_other_encodings_are_known_without_a_mark(encoding: str, kind: str) -> None:
+    with pytest.raises(InputError, match=f"is {encoding} by its looks: convert it first: iconv -f {encoding} -t UTF-8"):
+        blocks(kind, "text\nä\n".encode(encoding))
+
+
 @given(st.lists(st.binary(max_size=100)), st.integers(1, 5))
 def test_going_on_behind_any_block_reads_the_same(lines: list[bytes], size: int) -> None:
     content, limits = b"\n".join(lines), Limits(size, 100, 32)

@@ -107,6 +107,7 @@ def test_invoke_asks_with_a_key_that_stands_on_no_command_line(runs: Runs) -> No
         (["shift"], "give shares"),
         (["invoke", "red"], "no deployment red: there are blue green"),
         (["shift", "blue=90", "green=20"], "sum to 110"),
+        (["shift", "blue=50", "blue=50"], "blue stands twice"),
         (["shift", "blue=60"], "sum to 60"),
         (["shift", "blue=100%"], "is not DEPLOYMENT=PERCENT"),
         (["shift", "blue=-10", "green=110"], "is not DEPLOYMENT=PERCENT"),
