@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator
@@ -35,6 +36,10 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     take_one()
+
+# A shell starts what is to run in the background deaf to Ctrl-C, and what tests start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # What is drawn is the same every time, and a busy machine may take its time, to draw as well, so that a submission is
 # not refused by chance; to draw anew, run pytest with --hypothesis-profile=default.

@@ -21,15 +21,30 @@ def check_ports(address: Address) -> None:
         PortError: naming the port, or the host, and the flag that changes it.
     """
     for flag, port in (("http", address.http), ("grpc", address.grpc), ("metrics", address.metrics)):
-        try:
-            family, kind, _, _, where = socket.getaddrinfo(address.host, port, type=socket.SOCK_STREAM)[0]
-            with socket.socket(family, kind) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(where)
-        except OSError as error:
-            of_host = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
-            remedy = "give an address of this machine with --host" if of_host else f"choose another with --{flag}-port"
-            raise PortError(f"{address.host}:{port}: {error.strerror}: {remedy}") from error
+        check_port(address.host, port, f"--{flag}-port", "--host")
+
+
+def check_port(host: str, port: int, port_flag: str, host_flag: str) -> None:
+    """Try one port.
+
+    Args:
+        host: An address of this machine, or its name.
+        port: A TCP port.
+        port_flag: The flag that changes the port.
+        host_flag: The flag that changes the host.
+
+    Raises:
+        PortError: it is taken, or the host is not this machine's.
+    """
+    try:
+        family, kind, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(where)
+    except OSError as error:
+        of_host = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
+        remedy = f"give an address of this machine with {host_flag}" if of_host else f"choose another with {port_flag}"
+        raise PortError(f"{host}:{port}: {error.strerror}: {remedy}") from error
 
 
 def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:

@@ -11,6 +11,7 @@ is told to look for it.
 import contextlib
 import fcntl
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 from tritext_serve import model_config
-from tritext_serve.errors import RepositoryError
+from tritext_serve.errors import RepositoryError, StartError
 from tritext_serve.model_config import resize
 from tritext_serve.repository import MODEL_FILES, Model
 from tritext_serve.settings import child_environment, gpu_environment
@@ -101,21 +102,43 @@ def build(
 
     Raises:
         RepositoryError: a version has been removed since it was checked.
-        OSError: there is no room.
+        StartError: there is no room, or the folder has a name that Triton cannot take.
     """
     locks = _lock(models)
     try:
-        root = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
-    except OSError:
+        root = _make_root()
+    except BaseException:
         _unlock(locks)
         raise
     stage = Stage(root, root / "backends", root / "models", root / "triton.log", root / "engines", locks)
     try:
         _fill(stage, wheel, models, sizing, arrangement)
+    except OSError as error:
+        remove(stage)
+        raise _no_room(root.parent, error) from error
     except BaseException:
         remove(stage)
         raise
     return stage
+
+
+def _make_root() -> Path:
+    try:
+        base = tempfile.gettempdir()
+        if shlex.quote(base) != base:  # Triton starts stubs by a shell, unquoted; and they read paths as ASCII
+            raise StartError(
+                f"{base!r}: Triton takes no such path: set TMPDIR to one of letters, digits and ./_- alone"
+            )
+        return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+    except OSError as error:
+        raise _no_room(Path(error.filename or ".").parent, error) from error
+
+
+def _no_room(folder: Path, error: OSError) -> StartError:
+    why = error.strerror
+    if isinstance(error, shutil.Error):  # of several files, each with its reason: the first is as good as any
+        why = str(error.args[0][0][-1]).partition("] ")[2].partition(": ")[0]
+    return StartError(f"{folder}: {why or error}: make room there, or set TMPDIR to a folder that has some")
 
 
 def _fill(

@@ -7,6 +7,7 @@ its certificate cannot see.
 import http.client
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -154,19 +156,42 @@ def test_an_equal_candidate_gets_everything_and_no_request_is_lost(trio: Trio, t
     assert "| blue | green | " in verdict
 
 
-def test_an_interrupt_puts_the_former_split_back(trio: Trio) -> None:
+@contextmanager
+def promoting_green(trio: Trio) -> Iterator["subprocess.Popen[str]"]:
+    """A promotion that has come to 20 per cent and stays there, while clients ask."""
     trio.ask("mirror", mirror={"green": 50})
     with Asking(trio):
         promoting = subprocess.Popen(
             [*COMMAND, "promote", "green", *QUICK, "--steps", "20,100", "--step-seconds", "300"],
-            env=trio.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            env=trio.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         deadline = time.monotonic() + 240
         while standing(trio)[0]["green"] != 20 and promoting.poll() is None and time.monotonic() < deadline:
             time.sleep(0.1)
         assert standing(trio) == ({"blue": 80, "red": 0, "green": 20}, {})
+        yield promoting
+        promoting.communicate(timeout=120)
+
+
+def test_an_interrupt_puts_the_former_split_back_although_files_were_applied_meanwhile(trio: Trio) -> None:
+    with promoting_green(trio) as promoting:
+        files = trio.write(tuple(trio.repositories), traffic={"red": 100})
+        assert trio.ask("apply", files=list(map(str, files)), keep_traffic=True)["started"] == []
+        assert standing(trio) == ({"blue": 80, "red": 0, "green": 20}, {})
         promoting.send_signal(signal.SIGINT)
-        assert promoting.wait(120) == 130
+    assert promoting.returncode == 130
+    assert standing(trio) == (BEFORE, {"green": 50})
+
+
+def test_a_candidate_that_is_replaced_meanwhile_is_not_promoted_and_blue_stays(trio: Trio, tmp_path: Path) -> None:
+    with promoting_green(trio) as promoting:
+        trio.repositories["green"] = Path(shutil.copytree(trio.repositories["green"], tmp_path / "newer"))
+        files = trio.write(tuple(trio.repositories), traffic=BEFORE)
+        assert trio.ask("apply", files=list(map(str, files)), keep_traffic=True)["started"] == ["green"]
+        _, said = promoting.communicate(timeout=120)
+    assert promoting.returncode == 1
+    assert "green: replaced or removed by `tritext endpoint apply` meanwhile" in said
+    assert "traffic is blue=100 green=0 red=0, as before" in said
     assert standing(trio) == (BEFORE, {"green": 50})
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tritext_serve.canary import Canary, check, is_ready, read_canary
-from tritext_serve.errors import CanaryError
+from tritext_serve.errors import CanaryError, LateError, WrongAnswerError
 from tritext_serve.ports import steady_ports
 
 CANARY = Canary("m", "3", "a text", 1)
@@ -57,8 +57,15 @@ def test_the_expected_label_passes(answering: http.server.HTTPServer, monkeypatc
 
 
 def test_another_label_does_not(answering: http.server.HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(CanaryError, match="gives its canary text label 0, at export it was 1"):
+    with pytest.raises(WrongAnswerError, match="gives its canary text label 0, at export it was 1"):
         ask(answering, 200, {"outputs": [{"name": "label_id", "data": [0]}]}, monkeypatch)
+
+
+def test_a_full_queue_is_late_and_no_failure(
+    answering: http.server.HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(LateError, match=r"503: .*Exceeds maximum queue size"):
+        ask(answering, 503, {"error": "Exceeds maximum queue size"}, monkeypatch)
 
 
 def test_an_error_answer_is_quoted(answering: http.server.HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:

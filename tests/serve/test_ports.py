@@ -45,3 +45,15 @@ def test_what_somebody_listens_on_is_passed_over(few: list[int]) -> None:
 def test_too_few_are_refused_with_the_remedy(few: list[int]) -> None:
     with pytest.raises(PortError, match=r"fewer than 7 ports .* are free: end what listens there"):
         ports.steady_ports(len(few) + 1)
+
+
+def test_a_port_that_is_taken_and_a_host_that_is_not_ours_are_told_with_their_flags() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(
+            PortError, match=rf"^127\.0\.0\.1:{port}: Address already in use: choose another with --port$"
+        ):
+            ports.check_port("127.0.0.1", port, "--port", "--host")
+    ports.check_port("127.0.0.1", port, "--port", "--host")
+    with pytest.raises(PortError, match=r"^192\.0\.2\.1:80: .*: give an address of this machine with --host$"):
+        ports.check_port("192.0.2.1", 80, "--port", "--host")

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.serve.small_disk import small_disk
 from tests.serve.test_repository import make
 from tritext_export.disk import in_use
 from tritext_serve import staging, wheel
-from tritext_serve.errors import RepositoryError
+from tritext_serve.errors import RepositoryError, StartError
 from tritext_serve.model_config import parse
 from tritext_serve.repository import scan
 from tritext_serve.sizing import Sizing
@@ -53,9 +54,32 @@ def test_a_folder_that_cannot_be_filled_goes_with_its_locks(tmp_path: Path, monk
         assert held_open(tmp_path), "its versions are locked by now"
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(StartError, match=f"^{tmp_path}: No space left on device: make room there, or set TMPDIR"):
         staging.build(wheel.find(), scan(repository), no_room)
     assert not list(tmp_path.glob("tritext-serve-*"))
+    assert held_open(tmp_path) == []
+
+
+def test_a_full_disk_is_told_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = make(tmp_path / "repository", "m/2/model.onnx")
+    with small_disk(tmp_path / "small", 1 << 20) as folder:
+        monkeypatch.setattr(tempfile, "tempdir", str(folder))
+        with pytest.raises(StartError, match=rf"^{folder}: No space left on device: make room there, or set TMPDIR"):
+            staging.build(wheel.find(), scan(repository), lambda model: Sizing(1, 1))
+        assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["two words", "größe", "a;b", "$HOME"])
+def test_a_folder_that_a_shell_would_read_otherwise_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Triton starts its backends' processes by `bash -c`, and quotes nothing."""
+    repository = make(tmp_path / "repository", "m/2/model.onnx")
+    (tmp_path / name).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / name))
+    with pytest.raises(StartError, match="Triton takes no such path: set TMPDIR to one of letters"):
+        staging.build(wheel.find(), scan(repository), lambda model: Sizing(1, 1))
+    assert list((tmp_path / name).iterdir()) == []
     assert held_open(tmp_path) == []
 
 

@@ -5,6 +5,7 @@ killed, and what it left is swept. BASE is ``$XDG_RUNTIME_DIR/tritext``, or ``/t
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -16,6 +17,8 @@ from tritext_serve.errors import RunDirectoryError
 from tritext_serve.settings import runtime_directory
 
 LOCK_FILE = "supervisor.pid"
+# The folder often lies in memory, and that may be full.
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +77,12 @@ def claim(name: str) -> tuple[RunDirectory, int]:
         The directory, and the descriptor that holds the lock: close it last.
 
     Raises:
-        RunDirectoryError: the endpoint runs already, or the folder is somebody else's.
+        RunDirectoryError: the endpoint runs already, or the folder is somebody else's, full, or has a name that Triton
+            cannot take.
     """
     base = runtime_directory()
+    if not str(base).isascii():  # Triton's backends read what lies there, and take paths as ASCII
+        raise RunDirectoryError(f"{str(base)!r}: Triton takes no such path: set XDG_RUNTIME_DIR to one in ASCII")
     for folder in (base, base / name):
         _own(folder)
     run = RunDirectory(base / name)
@@ -93,12 +99,18 @@ def claim(name: str) -> tuple[RunDirectory, int]:
             f"endpoint {name!r} runs already, as process {who}: stop it with `tritext endpoint down --endpoint {name}`"
         ) from error
     _check_still_there(run, descriptor)
-    _empty(run)
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-    for folder in (run.envoy, run.logs):
-        folder.mkdir(mode=0o700)
+    try:
+        _furnish(run, descriptor)
+    except OSError as error:
+        release(run, descriptor)
+        raise no_room(run, error) from error
     return run, descriptor
+
+
+def no_room(run: RunDirectory, error: OSError) -> RunDirectoryError:
+    """Say that a file there could not be written, and what to do."""
+    remedy = "make room there, or set XDG_RUNTIME_DIR to a folder that has some"
+    return RunDirectoryError(f"{error.filename or run.path}: {error.strerror or error}: {remedy}")
 
 
 def release(run: RunDirectory, descriptor: int) -> None:
@@ -196,6 +208,14 @@ def _check_still_there(run: RunDirectory, descriptor: int) -> None:
         pass
     os.close(descriptor)
     raise RunDirectoryError(f"endpoint {run.name!r} was just stopping: try again")
+
+
+def _furnish(run: RunDirectory, descriptor: int) -> None:
+    _empty(run)
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    for folder in (run.envoy, run.logs):
+        folder.mkdir(mode=0o700)
 
 
 def _empty(run: RunDirectory) -> None:

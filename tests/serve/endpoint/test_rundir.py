@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.serve.small_disk import small_disk
 from tritext_serve.endpoint import rundir
 from tritext_serve.errors import RunDirectoryError
 
@@ -65,6 +66,25 @@ def test_a_second_one_of_the_name_is_refused_and_a_killed_ones_leavings_are_swep
     run, lock = rundir.claim("demo")
     assert sorted(p.name for p in run.path.rglob("*")) == ["envoy", "logs", "supervisor.pid"]
     rundir.release(run, lock)
+
+
+def test_where_there_is_no_room_it_is_refused_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with small_disk(tmp_path / "small", 4096) as folder:
+        (folder / "full").write_bytes(bytes(4096))
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+        with pytest.raises(RunDirectoryError, match="No space left on device: make room there, or set XDG_RUNTIME_DIR"):
+            rundir.claim("demo")
+        assert [path.name for path in folder.iterdir()] == ["full"]
+
+
+def test_a_path_that_triton_cannot_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "größe").mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "größe"))
+    with pytest.raises(RunDirectoryError, match="Triton takes no such path: set XDG_RUNTIME_DIR to one in ASCII"):
+        rundir.claim("demo")
+    assert list((tmp_path / "größe").iterdir()) == []
 
 
 def test_a_folder_that_others_may_enter_is_refused(base: Path) -> None:

@@ -38,6 +38,12 @@ class Listener:
     tls: Tls | None = None
     namespace: str = ""
 
+    @property
+    def url(self) -> str:
+        """Its base URL, where an IPv6 address stands in brackets."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'http' if self.tls is None else 'https'}://{host}:{self.port}"
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

@@ -68,6 +68,11 @@ class Crew:
     expected: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
     @property
+    def number(self) -> int:
+        """Its first instance's, which no other crew of the deployment has had or will have."""
+        return self.instances[0].number
+
+    @property
     def models(self) -> Mapping[str, list[str]]:
         """The versions that each front serves."""
         return served(self.instances[0].server.models)

@@ -24,6 +24,7 @@ class Handlers:
             "show": self._show,
             "traffic": self._traffic,
             "mirror": self._mirror,
+            "split": self._split,
             "apply": self._apply,
             "keys": self._keys,
             "rotate": self._keys,
@@ -51,12 +52,21 @@ class Handlers:
         return self._supervisor.snapshot()
 
     def _traffic(self, request: Mapping[str, Any], say: Say) -> Answer:
-        self._supervisor.shift(_shares(request, "traffic"), force=request.get("force") is True)
+        self._supervisor.split(_shares(request, "traffic"), force=request.get("force") is True)
         return {"traffic": dict(self._supervisor.endpoint.traffic)}
 
     def _mirror(self, request: Mapping[str, Any], say: Say) -> Answer:
-        self._supervisor.mirror(_shares(request, "mirror"))
+        self._supervisor.split(mirror=_shares(request, "mirror"))
         return {"mirror": dict(self._supervisor.endpoint.mirror_traffic)}
+
+    def _split(self, request: Mapping[str, Any], say: Say) -> Answer:
+        """Both at once, and only if nobody has changed the endpoint since it was looked at (``verdict``)."""
+        seen = request.get("seen")
+        if type(seen) is not int:
+            raise EndpointError("split: `seen` is the revision that was seen, a number")
+        traffic, mirror = _shares(request, "traffic"), _shares(request, "mirror")
+        self._supervisor.split(traffic, mirror, force=request.get("force") is True, seen=seen)
+        return {}
 
     def _apply(self, request: Mapping[str, Any], say: Say) -> Answer:
         files = request.get("files")
@@ -67,13 +77,18 @@ class Handlers:
             say(note)
         walls = self._supervisor.plan.walls
         (walls.check if walls else refuse_unwalled)(loaded.endpoint)
-        return self._supervisor.apply(loaded.endpoint, say)
+        keep = request.get("keep_traffic") is True
+        changed = self._supervisor.apply(loaded.endpoint, say, keep_traffic=keep)
+        return dict(changed) | ({"traffic": dict(self._supervisor.endpoint.traffic)} if keep else {})
 
     def _keys(self, request: Mapping[str, Any], say: Say) -> Answer:
         return keys.handle(request, self._supervisor.plan.keys_file, self._supervisor.rekey)
 
     def _verdict(self, request: Mapping[str, Any], say: Say) -> Answer:
-        return self._supervisor.comparison.handle(request)
+        """What stands is read first, so that the evidence beside it is never of those that were there before."""
+        revision = self._supervisor.revision
+        crews = {name: crew.number for name, crew in self._supervisor.crews.items()}
+        return {"revision": revision, "crews": crews} | self._supervisor.comparison.handle(request)
 
     def _down(self, request: Mapping[str, Any], say: Say) -> Answer:
         self._supervisor.stopping.set()

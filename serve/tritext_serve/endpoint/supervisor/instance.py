@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from tritext_serve import processes
@@ -154,7 +154,7 @@ class Instance:
         except (ServeError, OSError) as error:
             if self._stop.is_set():  # which is what killed it
                 return Stop()
-            return Failed(self._group.reason(Reason.START), str(error))
+            return self._blamed(Failed(Reason.START, str(error)))
         self._evidence = Evidence(
             self.server, CANARY_TIMEOUT, lambda s: self._shop.journal.answered(self.deployment, s)
         )
@@ -165,7 +165,7 @@ class Instance:
         if self._evidence is None:
             return Tick()
         if failed := self._evidence.of_processes():
-            return replace(failed, reason=self._group.reason(failed.reason))
+            return self._blamed(failed)
         if self._canary is not None:
             if not self._canary.done():
                 return Tick()
@@ -175,6 +175,14 @@ class Instance:
             self._asked = self._shop.clock()
             self._canary = self._prober.submit(self._evidence.of_canaries)
         return Tick()
+
+    def _blamed(self, failed: Failed) -> Failed:
+        """Say of a failure that the kernel has caused it for want of memory, if so: Triton's own words do not."""
+        if self._group.reason(failed.reason) is not Reason.OOM:
+            return failed
+        mebibytes = (self._group.memory_bytes or 0) >> 20
+        why = f"its deployment may take {mebibytes} MiB, which was not enough: give it more with --memory"
+        return Failed(Reason.OOM, f"{why}: {failed.detail}")
 
     def _take(self, event: Event) -> None:
         before = self.state

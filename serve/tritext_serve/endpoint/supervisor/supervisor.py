@@ -3,7 +3,7 @@
 ::
 
     apply ─► crews (Tritons by deployment) ─► wait until all serve ─► edge ─► former crews drained and stopped
-    traffic, mirror, rotate ─────────────────────────────────────────► edge
+    split, rekey ────────────────────────────────────────────────────► edge
 
 The endpoint as it was told last and Envoy's files are always the same: a change that Envoy refuses is undone.
 """
@@ -23,15 +23,14 @@ from tritext_serve.endpoint.control import Say
 from tritext_serve.endpoint.edge import files
 from tritext_serve.endpoint.edge.model import Edge
 from tritext_serve.endpoint.edge.process import EnvoyOptions
-from tritext_serve.endpoint.files.traffic import check_mirror, check_traffic
 from tritext_serve.endpoint.model import Endpoint
 from tritext_serve.endpoint.rundir import RunDirectory
-from tritext_serve.endpoint.supervisor import limits, view
+from tritext_serve.endpoint.supervisor import changes, limits, view
 from tritext_serve.endpoint.supervisor.crew import Crew, Site, gather, must_change
 from tritext_serve.endpoint.supervisor.doorway import Doorway
 from tritext_serve.endpoint.supervisor.health import Health, HealthServer
 from tritext_serve.endpoint.supervisor.instance import Instance, Shop
-from tritext_serve.endpoint.supervisor.metrics import Metrics, Standing
+from tritext_serve.endpoint.supervisor.metrics import Metrics
 from tritext_serve.endpoint.supervisor.plan import Plan
 from tritext_serve.endpoint.targets import TARGETS_FILE
 from tritext_serve.endpoint.verdict.comparison import Comparison
@@ -58,7 +57,8 @@ class Supervisor:
         self.endpoint = replace(plan.endpoint, deployments={}, traffic={}, mirror_traffic={})
         self.keys = keys.read_or_make(plan.keys_file)
         self.crews: dict[str, Crew] = {}
-        self.metrics = Metrics(self._standing)
+        self.revision = 0  # counts the changes, each when all can see it
+        self.metrics = Metrics(lambda: view.standing(self))
         self.comparison = Comparison(run.path / "witness", run.envoy / ADMIN_SOCKET)
         self.metrics.registry.register(self.comparison)
         self.began = time.time()
@@ -102,24 +102,27 @@ class Supervisor:
         limits.sweep()
         self.apply(self._plan.endpoint, say)
 
-    def apply(self, endpoint: Endpoint, say: Say) -> Mapping[str, list[str]]:
+    def apply(self, endpoint: Endpoint, say: Say, *, keep_traffic: bool = False) -> Mapping[str, list[str]]:
         """Become another endpoint without losing a request: new Tritons first, then the edge, then the old ones.
 
         Args:
             endpoint: What it is to be; its name must be the same.
             say: Is told how far it is.
+            keep_traffic: Whether traffic and mirror stay as they are, whatever it says of them.
 
         Returns:
             Names of the deployments that were started, kept and stopped.
 
         Raises:
-            EndpointError: it is another endpoint, or the edge refuses it; all stays as it was.
+            EndpointError: it is another endpoint, or lacks who is to keep a share, or the edge refuses it; all
+                stays as it was.
             StartError: a deployment did not start; all stays as it was.
             RepositoryError: a deployment's repository cannot be served; likewise.
         """
         if endpoint.name != self.endpoint.name:
             raise EndpointError(f"this is endpoint {self.endpoint.name!r}, and the files are of {endpoint.name!r}")
         with self._changing:
+            endpoint = changes.keep_split(self.endpoint, endpoint) if keep_traffic else endpoint
             kept = {n: c for n, c in self.crews.items() if not self._goes(c, endpoint)}
             fresh = self._start_crews(endpoint, kept, say)
             former, crews = self.crews, self._in_order(endpoint, kept | fresh)
@@ -128,8 +131,6 @@ class Supervisor:
             except BaseException:
                 self._stop_crews(fresh.values())
                 raise
-            for name in fresh.keys() & former.keys():
-                self.comparison.forget(name)
             gone = [crew for crew in former.values() if crew not in crews.values()]
             for name in kept:
                 self.crews[name].deployment = endpoint.deployments[name]
@@ -140,30 +141,35 @@ class Supervisor:
             "stopped": [name for name in former if name not in endpoint.deployments],
         }
 
-    def shift(self, traffic: Mapping[str, int], *, force: bool = False) -> None:
-        """Split the traffic otherwise.
+    def split(
+        self,
+        traffic: changes.Shares | None = None,
+        mirror: changes.Shares | None = None,
+        *,
+        force: bool = False,
+        seen: int | None = None,
+    ) -> None:
+        """Split traffic and mirror otherwise, both at once; None leaves either as it is.
+
+        Args:
+            traffic: Per cent by deployment.
+            mirror: Likewise; empty for none.
+            force: Whether a deployment that is ill may get some of the traffic.
+            seen: The revision that this was decided on; None where it does not matter.
 
         Raises:
-            EndpointError: it may not be split so, or a deployment that is to get some is ill; all stays as it was.
+            EndpointError: it may not be split so, or a deployment that is to get some is ill, or there is another
+                revision; all stays as it was.
         """
         with self._changing:
-            _refuse(check_traffic(self.endpoint, traffic))
-            ill = [name for name, share in traffic.items() if share and not self.crews[name].well]
+            changes.check_seen(self.revision, seen)
+            endpoint = changes.split(self.endpoint, traffic, mirror)
+            ill = [name for name, share in (traffic or {}).items() if share and not self.crews[name].well]
             if ill and not force:
                 raise EndpointError(
                     f"{', '.join(ill)}: no instance is well: see `tritext endpoint show`, or insist with --force"
                 )
-            self._tell(replace(self.endpoint, traffic=dict(traffic)), self.crews)
-
-    def mirror(self, mirror: Mapping[str, int]) -> None:
-        """Mirror otherwise, or, with an empty mapping, not at all.
-
-        Raises:
-            EndpointError: it may not be mirrored so; all stays as it was.
-        """
-        with self._changing:
-            _refuse(check_mirror(self.endpoint, mirror))
-            self._tell(replace(self.endpoint, mirror_traffic=dict(mirror)), self.crews)
+            self._tell(endpoint, self.crews)
 
     def rekey(self, new: keys.Keys) -> None:
         """Accept these keys and no others; for `keys.handle`.
@@ -235,6 +241,9 @@ class Supervisor:
     def _tell(self, endpoint: Endpoint, crews: Mapping[str, Crew]) -> None:
         """Tell the edge, and take the change only when the edge has."""
         self._door.tell(self._edge(endpoint, crews))
+        for name, crew in crews.items():
+            if self.crews.get(name) is not crew:
+                self.comparison.forget(name)  # before anybody can see that it is another of this name
         self.endpoint, self.crews = endpoint, dict(crews)
         self.metrics.applied.set_to_current_time()
         try:  # the edge has taken it: whoever is told in vain now must not undo half of it
@@ -245,6 +254,7 @@ class Supervisor:
             _LOG.error(
                 "the change is made, but a file beside Envoy's, or the comparison, does not follow it: %s", error
             )
+        self.revision += 1
 
     def _edge(self, endpoint: Endpoint, crews: Mapping[str, Crew]) -> Edge:
         return Edge(
@@ -287,11 +297,3 @@ class Supervisor:
         state, crew = instance.state, self.crews.get(deployment)
         well = state.well or (crew is not None and instance in crew.instances and crew.serves(instance))
         return Health(well, state.phase, "" if well else f"{state.reason}: {state.detail}")
-
-    def _standing(self) -> Standing:
-        return view.standing(self)
-
-
-def _refuse(problems: list[str]) -> None:
-    if problems:
-        raise EndpointError("; ".join(problems))

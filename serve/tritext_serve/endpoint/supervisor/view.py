@@ -21,7 +21,7 @@ def snapshot(supervisor: "Supervisor") -> dict[str, Any]:
         "name": endpoint.name,
         "pid": os.getpid(),
         "began": supervisor.began,
-        "urls": [f"{'https' if each.tls else 'http'}://{each.host}:{each.port}" for each in plan.listeners],
+        "urls": [each.url for each in plan.listeners],
         "keys_file": str(plan.keys_file),
         "run_directory": str(supervisor.run.path),
         "supervisor": "http://{}:{}".format(*supervisor.health),

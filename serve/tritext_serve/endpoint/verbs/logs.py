@@ -26,7 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.epilog = EPILOG
     parser.add_argument("which", nargs="?", default="supervisor", metavar="DEPLOYMENT|edge|access|supervisor")
-    parser.add_argument("-n", "--lines", type=int, default=50, metavar="N", help="so many of the last (default: 50)")
+    parser.add_argument("-n", "--lines", type=_count, default=50, metavar="N", help="so many of the last (default: 50)")
     parser.add_argument("-f", "--follow", action="store_true", help="go on with what comes, until Ctrl-C")
     add_endpoint(parser)
 
@@ -67,7 +67,7 @@ def find(folder: Path, which: str) -> list[Path]:
 def last(path: Path, count: int) -> list[str]:
     """Read the last lines of a file."""
     with path.open(encoding="utf-8", errors="replace") as file:
-        return list(deque(file, maxlen=max(0, count)))
+        return list(deque(file, maxlen=count))
 
 
 def follow(files: list[Path], run: rundir.RunDirectory) -> Iterator[tuple[Path, str]]:
@@ -91,6 +91,12 @@ def more(path: Path, place: int) -> tuple[list[str], int]:
         return [], place
     whole = content[: content.rfind(b"\n") + 1]
     return [f"{line}\n" for line in whole.decode(errors="replace").split("\n")[:-1]], begin + len(whole)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number of lines, such as 100")
+    return int(text)
 
 
 def _named(path: Path, line: str, files: list[Path]) -> str:

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from tritext_serve.endpoint import control
-from tritext_serve.endpoint.verbs.shared import add_endpoint, chosen, share
+from tritext_serve.endpoint.verbs.shared import add_endpoint, chosen, share, spell
 
 HELP = "copy live requests to a deployment: green=10, or off"
 EPILOG = """\
@@ -28,8 +28,7 @@ def run(args: argparse.Namespace) -> int:
         EndpointError: it may not be mirrored so.
     """
     answer = control.ask(chosen(args).control, {"verb": "mirror", "mirror": args.share})
-    words = " ".join(f"{name}={number}" for name, number in answer["mirror"].items())
-    sys.stdout.write(f"mirror  {words or 'off'}\n")
+    sys.stdout.write(f"mirror  {spell(answer['mirror']) or 'off'}\n")
     return 0
 
 

@@ -153,11 +153,9 @@ class _Socket:
     def look(self) -> Look:
         return Look.read(control.ask(self._where.control, {"verb": "verdict", "served": True}))
 
-    def shift(self, traffic: Shares, *, force: bool = False) -> None:
-        control.ask(self._where.control, {"verb": "traffic", "traffic": dict(traffic), "force": force})
-
-    def mirror(self, mirror: Shares) -> None:
-        control.ask(self._where.control, {"verb": "mirror", "mirror": dict(mirror)})
+    def split(self, traffic: Shares, mirror: Shares, *, seen: int, force: bool = False) -> None:
+        request = {"verb": "split", "traffic": dict(traffic), "mirror": dict(mirror), "seen": seen, "force": force}
+        control.ask(self._where.control, request)
 
 
 def _words(stage: Stage, lacking: tuple[str, ...]) -> str:

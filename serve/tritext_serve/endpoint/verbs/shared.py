@@ -5,6 +5,7 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from tritext_serve.endpoint.rundir import RunDirectory, find
@@ -30,6 +31,11 @@ def share(text: str) -> tuple[str, int]:
     if not (name and sign and number.removesuffix("%").isdecimal()):
         raise argparse.ArgumentTypeError(f"{text!r}: write DEPLOYMENT=PERCENT, such as green=10")
     return name, int(number.removesuffix("%"))
+
+
+def spell(shares: Mapping[str, int]) -> str:
+    """Write shares as they are given on a command line."""
+    return " ".join(f"{name}={number}" for name, number in shares.items())
 
 
 def own_command() -> str:

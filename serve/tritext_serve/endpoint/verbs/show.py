@@ -19,6 +19,8 @@ example:
   tritext endpoint show
   tritext endpoint show --json
 """
+# It changes nothing, so it waits for nobody: a supervisor that takes longer is held up.
+ANSWER_SECONDS = 30.0
 # Where nobody looks at the width, nothing is broken into lines.
 PIPE_WIDTH = 200
 COLUMNS = ("deployment", "state", "traffic", "mirror", "restarts", "memory", "models", "why it last failed")
@@ -38,7 +40,8 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         EndpointError: the supervisor does not answer.
     """
-    state = control.ask(chosen(args).control, {"verb": "verdict" if args.verdict else "show"})
+    asked = {"verb": "verdict" if args.verdict else "show"}
+    state = control.ask(chosen(args).control, asked, timeout=ANSWER_SECONDS)
     if args.json or args.verdict:
         sys.stdout.write(json.dumps(state, indent=2) + "\n" if args.json else verdict_markdown(state))
         return 0

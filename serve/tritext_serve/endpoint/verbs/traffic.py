@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from tritext_serve.endpoint import control
-from tritext_serve.endpoint.verbs.shared import add_endpoint, chosen, share
+from tritext_serve.endpoint.verbs.shared import add_endpoint, chosen, share, spell
 from tritext_serve.errors import EndpointError
 
 HELP = "split the traffic: blue=90 green=10; whom it does not name gets none"
@@ -33,6 +33,5 @@ def run(args: argparse.Namespace) -> int:
         raise EndpointError(f"{', '.join(twice)}: named twice: give each deployment one share")
     request = {"verb": "traffic", "traffic": dict(args.shares), "force": args.force}
     answer = control.ask(chosen(args).control, request)
-    words = " ".join(f"{name}={number}" for name, number in answer["traffic"].items())
-    sys.stdout.write(f"traffic  {words}\n")
+    sys.stdout.write(f"traffic  {spell(answer['traffic'])}\n")
     return 0

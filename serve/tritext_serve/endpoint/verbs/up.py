@@ -16,7 +16,7 @@ from tritext_serve import processes
 from tritext_serve.commands.serve import instances, positive
 from tritext_serve.endpoint import rundir
 from tritext_serve.endpoint.control import ControlServer
-from tritext_serve.endpoint.edge.model import Limits, Listener, Tls
+from tritext_serve.endpoint.edge.model import Limits, Listener
 from tritext_serve.endpoint.edge.model import Tracing as EdgeTracing
 from tritext_serve.endpoint.files.load import load
 from tritext_serve.endpoint.isolation.asked import refuse_unwalled
@@ -28,8 +28,9 @@ from tritext_serve.endpoint.rundir import RunDirectory
 from tritext_serve.endpoint.supervisor.handlers import Handlers
 from tritext_serve.endpoint.supervisor.plan import Plan
 from tritext_serve.endpoint.supervisor.supervisor import Supervisor
+from tritext_serve.endpoint.verbs import listening
 from tritext_serve.endpoint.verbs.shared import own_command, say
-from tritext_serve.errors import EndpointError, IsolationError, StartError
+from tritext_serve.errors import IsolationError, StartError
 from tritext_serve.server import ServerOptions
 from tritext_serve.tracing import Tracing
 
@@ -51,16 +52,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.epilog = EPILOG
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="endpoint, deployments, network")
-    parser.add_argument(
-        "--listen", type=_address, default=("127.0.0.1", 8080), metavar="ADDRESS:PORT",
-        help="the private address (default: 127.0.0.1:8080)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--public", type=_address, metavar="ADDRESS:PORT",
-        help="one more address, which exists only with `public_network_access: enabled`",
-    )  # fmt: skip
-    parser.add_argument("--tls-cert", type=Path, metavar="PEM", help="certificate chain: both addresses speak TLS then")
-    parser.add_argument("--tls-key", type=Path, metavar="PEM", help="its private key")
+    listening.configure(parser)
     parser.add_argument("--keys", type=Path, metavar="FILE", help="where the keys lie and stay (default: made anew)")
     parser.add_argument(
         "--otlp", metavar="URL", help=f"send traces there, http://HOST:4318; the edge to its port {OTLP_GRPC_PORT}"
@@ -101,10 +93,15 @@ def run(args: argparse.Namespace) -> int:
     for note in loaded.notes:
         say(note)
     _check_walls(args, loaded.endpoint)
-    listeners = _listeners(args, loaded.endpoint)
+    listeners = listening.listeners(args, loaded.endpoint)
     directory, lock = rundir.claim(loaded.endpoint.name)
     try:
+        listening.check(listeners)
         return _serve(_plan(args, loaded.endpoint, listeners, directory), directory, isolated=args.isolate)
+    except OSError as error:
+        if error.errno not in rundir.FULL:
+            raise
+        raise rundir.no_room(directory, error) from error
     finally:
         rundir.release(directory, lock)
 
@@ -214,25 +211,6 @@ def _check_walls(args: argparse.Namespace, endpoint: Endpoint) -> None:
         raise IsolationError(f"--otlp {args.otlp}: with --isolate no Triton reaches a collector: leave one of them out")
 
 
-def _listeners(args: argparse.Namespace, endpoint: Endpoint) -> tuple[Listener, ...]:
-    """Choose where clients connect.
-
-    Raises:
-        EndpointError: half a certificate, or a public address although the endpoint's file allows none.
-    """
-    if bool(args.tls_cert) != bool(args.tls_key):
-        raise EndpointError("TLS needs both --tls-cert and --tls-key")
-    for path in filter(None, (args.tls_cert, args.tls_key)):
-        if not path.is_file():
-            raise EndpointError(f"{path}: no such file: give a PEM file")
-    tls = Tls(args.tls_cert.absolute(), args.tls_key.absolute()) if args.tls_cert else None
-    if args.public and endpoint.public_network_access == "disabled":
-        raise EndpointError(
-            f"--public {args.public[0]}:{args.public[1]}: the endpoint's file says `public_network_access: disabled`"
-        )
-    return tuple(Listener(host, port, tls) for host, port in filter(None, (args.listen, args.public)))
-
-
 def _log_to(path: Path) -> None:
     """Let what the supervisor has to say go to a file and to the user."""
     logger = logging.getLogger("tritext_serve")
@@ -241,14 +219,6 @@ def _log_to(path: Path) -> None:
     for handler in (logging.FileHandler(path, encoding="utf-8"), logging.StreamHandler(sys.stderr)):
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         logger.addHandler(handler)
-
-
-def _address(text: str) -> tuple[str, int]:
-    """Read ``ADDRESS:PORT``."""
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or not 1 <= int(port) <= 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an address and a port, such as 127.0.0.1:8080")
-    return host.strip("[]"), int(port)
 
 
 def _size(text: str) -> int:

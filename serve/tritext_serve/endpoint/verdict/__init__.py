@@ -6,7 +6,7 @@
     Envoy's statistics ──────────────────────────────► comparison ──► metrics, report, the control verb ``verdict``
                                                                       │
                                        promotion ◄── decision ◄───────┘
-                                           └──► the control verbs ``mirror`` and ``traffic``
+                                           └──► the control verb ``split``
 
 What the supervisor does with it::
 

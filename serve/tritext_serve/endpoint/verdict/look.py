@@ -25,6 +25,8 @@ class Look:
         models: The front that ``/predict`` asks, by deployment.
         agreements: By (live, candidate).
         served: What each deployment answered.
+        revision: How many changes it had had.
+        crews: A number by deployment: another one when other Tritons have taken over.
     """
 
     traffic: Shares
@@ -32,6 +34,8 @@ class Look:
     models: Mapping[str, str]
     agreements: Mapping[tuple[str, str], Agreement] = field(default_factory=dict)
     served: Mapping[str, Served] = field(default_factory=dict)
+    revision: int = 0
+    crews: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def read(cls, said: Mapping[str, Any]) -> "Look":
@@ -42,6 +46,8 @@ class Look:
             said["models"],
             {(pair["live"], pair["candidate"]): Agreement.read(pair) for pair in said["pairs"]},
             {name: Served.read(served) for name, served in said["served"].items()},
+            said["revision"],
+            said["crews"],
         )
 
     def agreement(self, lives: Sequence[str], candidate: str) -> Agreement:
@@ -63,6 +69,13 @@ class Look:
     def splits_like(self, other: "Look") -> bool:
         """Whether traffic and mirror are the same; nought per cent is the same as none said."""
         return _shares(self.traffic) == _shares(other.traffic) and _shares(self.mirror) == _shares(other.mirror)
+
+    def replaced(self, earlier: "Look", names: Sequence[str]) -> list[str]:
+        """Name the deployments that are gone, or have other Tritons or another model than they had."""
+        return [name for name in names if self._who(name) != earlier._who(name)]
+
+    def _who(self, name: str) -> tuple[int | None, str | None]:
+        return self.crews.get(name), self.models.get(name)
 
 
 def evidence_between(first: Look, look: Look, lives: Sequence[str], candidate: str) -> Evidence:

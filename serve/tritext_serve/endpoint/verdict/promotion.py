@@ -6,7 +6,8 @@
         └──────────────┴─────────┴────────┴────────┴──► the former traffic and mirror, with the reason
 
 Whatever ends it before its last step, an interrupt too, puts traffic and mirror back as they were, unless somebody else
-has changed them meanwhile: then they stay as that somebody wants them.
+has changed them meanwhile: then they stay as that somebody wants them. Every order names the revision of the endpoint
+that it was decided on, and the endpoint refuses it if there is another: nothing comes between a look and what follows.
 """
 
 import time
@@ -17,7 +18,7 @@ from typing import Protocol
 from tritext_serve.endpoint.verdict.decision import Answer, Bar, Evidence, judge, shift, steps_from
 from tritext_serve.endpoint.verdict.look import Look, Shares, evidence_between
 from tritext_serve.endpoint.verdict.served import Served
-from tritext_serve.errors import PromoteError, ServeError
+from tritext_serve.errors import EndpointError, PromoteError, ServeError
 
 MIRROR_PER_CENT = 10
 POLL_SECONDS = 1.0
@@ -64,11 +65,12 @@ class Controls(Protocol):
     def look(self) -> Look:
         """Say how it stands."""
 
-    def shift(self, traffic: Shares, *, force: bool = False) -> None:
-        """Split its traffic; with ``force`` to a deployment that is ill, too."""
+    def split(self, traffic: Shares, mirror: Shares, *, seen: int, force: bool = False) -> None:
+        """Split traffic and mirror at once; with ``force`` to a deployment that is ill, too.
 
-    def mirror(self, mirror: Shares) -> None:
-        """Mirror its traffic; nothing in it is no mirror."""
+        Raises:
+            EndpointError: it is refused, as is all that was decided on another revision than ``seen``.
+        """
 
 
 # Is told, at every look, what is known of a share and what still lacks.
@@ -95,7 +97,9 @@ class Promotion:
             PromoteError: there is no such deployment, or nothing to compare it with.
         """
         self._controls, self._candidate, self._plan, self._say = controls, candidate, plan, say
-        self._before = self._mine = controls.look()
+        self._before = self._mine = self._latest = controls.look()
+        # How it may be split besides: as orders say whose answer has not come, because of an interrupt.
+        self._asked: list[Look] = []
         self._lives = [name for name, share in self._before.traffic.items() if share > 0 and name != candidate]
         self._latest_live = Served()
         self.stages: list[Stage] = []
@@ -140,20 +144,35 @@ class Promotion:
             self._watch(self._share, 0.0)  # what the live ones do, while they still do it
             return
         if not self._mine.mirror.get(self._candidate):
-            self._mirror({self._candidate: MIRROR_PER_CENT})
+            self._order(replace(self._mine, mirror={self._candidate: MIRROR_PER_CENT}))
         self._watch(0, 0.0)
 
     def _take_step(self, share: int) -> None:
-        if self._mine.mirror:
-            self._mirror({})  # nobody is live and mirrored at once
-        # What is wanted is noted first: an interrupt may come when the endpoint has done it already.
-        self._mine = replace(self._mine, traffic=shift(self._before.traffic, self._candidate, share))
-        self._controls.shift(self._mine.traffic)
+        traffic = shift(self._before.traffic, self._candidate, share)
+        self._order(replace(self._mine, traffic=traffic, mirror={}))  # nobody is live and mirrored at once
         self._watch(share, self._plan.step_seconds)
 
-    def _mirror(self, mirror: Shares) -> None:
-        self._mine = replace(self._mine, mirror=mirror)
-        self._controls.mirror(mirror)
+    def _order(self, wanted: Look, *, back: bool = False) -> None:
+        """Have the endpoint split as wanted; again where others have changed it, but nothing that matters here.
+
+        Raises:
+            TakenOver: they have split it otherwise.
+            PromoteError: they have replaced a deployment, and it does not go back.
+            EndpointError: the endpoint refuses.
+        """
+        self._asked.append(wanted)  # first: an interrupt may come when the endpoint has done it already
+        while True:
+            seen = self._latest
+            try:
+                self._controls.split(
+                    _of_those_there(wanted.traffic, seen), _of_those_there(wanted.mirror, seen),
+                    seen=seen.revision, force=back,
+                )  # fmt: skip
+                break
+            except EndpointError:
+                if (self._look() if back else self._look_on()).revision == seen.revision:
+                    raise
+        self._mine, self._asked = wanted, []  # whatever was asked before is refused from now on
 
     def _watch(self, share: int, seconds: float) -> None:
         """Look until there is enough evidence and the time has gone by.
@@ -161,7 +180,7 @@ class Promotion:
         Raises:
             PromoteError: the evidence is against the candidate, or does not come, or somebody else took over.
         """
-        first = self._look()
+        first = self._look_on()
         begun = latest_news = time.monotonic()
         lacked: tuple[str, ...] = ()
         while True:
@@ -180,10 +199,20 @@ class Promotion:
             time.sleep(POLL_SECONDS)
 
     def _look(self) -> Look:
-        look = self._controls.look()
-        if not look.splits_like(self._mine):
+        look = self._latest = self._controls.look()
+        if not any(look.splits_like(mine) for mine in (self._mine, *self._asked)):
             now = dict(look.mirror if look.traffic == self._mine.traffic else look.traffic)
             raise TakenOver(f"somebody else has set traffic or mirror to {now}: they are left so")
+        return look
+
+    def _look_on(self) -> Look:
+        """Look whether those that were to be compared are still the same."""
+        look = self._look()
+        if replaced := look.replaced(self._before, (*self._lives, self._candidate)):
+            raise PromoteError(
+                f"{', '.join(replaced)}: replaced or removed by `tritext endpoint apply` meanwhile, so that what was "
+                "seen says nothing of what is there now: promote again"
+            )
         return look
 
     def _evidence(self, first: Look) -> Evidence:
@@ -191,22 +220,29 @@ class Promotion:
 
         Not their labels: what people ask about changes with the hour.
         """
-        seen = evidence_between(first, self._look(), self._lives, self._candidate)
+        seen = evidence_between(first, self._look_on(), self._lives, self._candidate)
         if min(seen.live.requests, seen.live.timed) >= self._plan.bar.requests:
             self._latest_live = seen.live
         return replace(seen, live=self._latest_live)
 
     def _roll_back(self, error: BaseException) -> None:
-        before, mine = self._before, self._mine
+        """Put back how it was, though nothing may seem changed: that forestalls an order that is still on its way."""
+        if self._mine is self._before and not self._asked:
+            return
+        why = str(error) or "interrupted"
         try:
-            if mine.traffic != before.traffic:
-                self._controls.shift(before.traffic, force=True)
-            if mine.mirror != before.mirror:
-                self._controls.mirror(before.mirror)
+            self._order(self._before, back=True)
+        except TakenOver as second:
+            raise TakenOver(f"{why}; {second}") from error
         except ServeError as second:
             raise PromoteError(
-                f"{error}; and traffic {dict(before.traffic)} could not be put back: {second}"
+                f"{why}; and traffic {dict(self._before.traffic)} could not be put back: {second}"
             ) from error
+
+
+def _of_those_there(shares: Shares, look: Look) -> Shares:
+    """Leave out who has no share and is no longer there, and would be refused."""
+    return {name: share for name, share in shares.items() if share or name in look.models}
 
 
 def _check(look: Look, candidate: str, lives: list[str]) -> None:

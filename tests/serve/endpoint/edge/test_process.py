@@ -4,6 +4,7 @@ import importlib.util
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -18,6 +19,7 @@ from tritext_serve.endpoint.edge import process, render
 from tritext_serve.endpoint.edge.files import write
 from tritext_serve.endpoint.edge.process import Envoy, EnvoyOptions
 from tritext_serve.errors import PlatformError, ServerDiedError, StartError
+from tritext_serve.ports import steady_ports
 
 
 @pytest.fixture
@@ -57,6 +59,13 @@ def test_a_port_that_is_taken_is_a_reason(own: RunningEdge, tmp_path: Path) -> N
     write(tmp_path, render(own.edge))
     with pytest.raises(StartError, match=r"did not start|not ready"):
         Envoy(tmp_path, EnvoyOptions(start_timeout=5)).start()
+
+
+def test_clients_address_is_not_shared_with_another_edge(own: RunningEdge, tmp_path: Path) -> None:
+    """Envoy's own habit is to share it, and then each of the two gets half of the other's clients."""
+    write(tmp_path, render(replace(own.edge, admin_port=steady_ports(1)[0])))
+    with pytest.raises(StartError, match=r"the edge does not take listener_manager\.lds.*Address already in use"):
+        Envoy(tmp_path).start()
 
 
 def test_a_wrong_bootstrap_is_a_reason(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,14 @@ def own(model_repository: Path) -> Iterator[Server]:
     server.start()
     yield server
     server.stop(0.0)
+
+
+def test_another_label_than_at_export_is_a_failure(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = [replace(each, label_id=1 - each.label_id) for each in server.canaries]
+    monkeypatch.setattr(Server, "canaries", property(lambda self: wrong))
+    seen = Evidence(server, 60.0, lambda seconds: None).of_canaries()
+    assert isinstance(seen, Failed)
+    assert seen.reason is Reason.WRONG_ANSWER
 
 
 def test_a_well_server_is_well_a_held_one_is_late_and_a_killed_stub_is_seen_at_once(own: Server) -> None:

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -109,3 +110,20 @@ def test_the_watch_outlives_a_triton_that_cannot_be_ended_in_order(
     instance.stop()
     assert instance.state.phase is Phase.STOPPED
     assert "could not be ended in order" in caplog.text
+
+
+def test_a_triton_that_had_too_little_memory_says_so_and_how_to_give_it_more(
+    shop: Shop, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "memory.events").write_text("oom 1\noom_kill 1\n", encoding="ascii")
+    server = Slow()
+    server.may_come.set()
+    server.killed.set()
+    instance = Instance("blue", 0, cast(Server, server), Group((tmp_path,), memory_bytes=10 << 20), shop)
+    instance.start()
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not instance.state.restarts and time.monotonic() < deadline:
+        time.sleep(0.01)
+    instance.stop()
+    why = "its deployment may take 10 MiB, which was not enough: give it more with --memory: tritonserver did not start"
+    assert f"blue/0 is ill (oom): {why}" in caplog.text

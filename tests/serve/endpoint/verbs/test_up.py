@@ -1,7 +1,10 @@
 """What `up` says, and what it does not take."""
 
 import argparse
+import errno
+import os
 import shlex
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +12,11 @@ import pytest
 
 from tritext_serve.commands import endpoint
 from tritext_serve.commands.endpoint import VERBS
+from tritext_serve.endpoint.files.load import Loaded
+from tritext_serve.endpoint.model import Endpoint
 from tritext_serve.endpoint.verbs import logs, mirror, traffic, up
-from tritext_serve.errors import EndpointError, EndpointFileError
+from tritext_serve.errors import EndpointError, EndpointFileError, PortError, RunDirectoryError
+from tritext_serve.ports import steady_ports
 
 HALF = {"memory_bytes": 177_000_000}
 STATE: dict[str, Any] = {
@@ -72,6 +78,45 @@ def test_what_is_no_address_and_no_size_is_refused(words: list[str]) -> None:
 @pytest.mark.parametrize(("text", "size"), [("2G", 2 << 30), ("800M", 800 << 20), ("1.5gib", 3 << 29), ("4096", 4096)])
 def test_sizes_are_read_in_powers_of_1024(text: str, size: int) -> None:
     assert parse(up, "endpoint.yml", "--memory", text).memory == size
+
+
+def test_a_number_of_lines_is_one() -> None:
+    assert parse(logs, "-n", "0").lines == 0
+    for word in ("-3", "many", "1.5"):
+        with pytest.raises((argparse.ArgumentError, SystemExit)):
+            parse(logs, "-n", word)
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "words"),
+    [
+        (errno.ENOSPC, RunDirectoryError, "No space left on device: make room there, or set XDG_RUNTIME_DIR"),
+        (errno.EPIPE, BrokenPipeError, "Broken pipe"),
+    ],
+)
+def test_a_full_run_directory_is_told_with_the_remedy_and_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[Exception], words: str
+) -> None:
+    def write_in_vain(*arguments: object, isolated: bool) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr(up, "load", lambda files: Loaded(Endpoint("films"), ()))
+    monkeypatch.setattr(up, "_serve", write_in_vain)
+    with pytest.raises(kind, match=words):
+        up.run(parse(up, "endpoint.yml", "--listen", f"127.0.0.1:{steady_ports(1)[0]}"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_port_that_is_taken_is_told_before_anything_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr(up, "load", lambda files: Loaded(Endpoint("films"), ()))
+    monkeypatch.setattr(up, "_serve", lambda *arguments, isolated: pytest.fail("it has started"))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        where = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(PortError, match=f"^{where}: Address already in use: choose another with --listen$"):
+            up.run(parse(up, "endpoint.yml", "--listen", where))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

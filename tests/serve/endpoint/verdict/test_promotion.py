@@ -1,116 +1,29 @@
 """A candidate's way up and back, at an endpoint that is simulated second by second; its real one is in tests/e2e."""
 
 import json
-import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tritext_serve.endpoint.verdict.decision import Bar
+from tests.serve.endpoint.verdict.world import BEFORE, PLAN, World, ignore, promote
 from tritext_serve.endpoint.verdict.join import Agreement
 from tritext_serve.endpoint.verdict.look import Look, Shares
-from tritext_serve.endpoint.verdict.promotion import Plan, Promotion, Say, Stage, TakenOver
+from tritext_serve.endpoint.verdict.promotion import Plan, Promotion, Stage, TakenOver
 from tritext_serve.endpoint.verdict.report import promotion_json, promotion_markdown, verdict_markdown
-from tritext_serve.endpoint.verdict.served import Served
 from tritext_serve.errors import EndpointError, PromoteError
 
-PLAN = Plan(step_seconds=5, patience_seconds=20, bar=Bar(compared=100, requests=50))
-BEFORE = {"blue": 100, "green": 0}
 
-
-@dataclass
-class World:
-    """An endpoint to which so many requests a second come, and a clock.
-
-    Attributes:
-        rate: Requests a second.
-        flips: Part of the texts that green gives another label.
-        fails: Part of green's answers that are errors, and from which share of the traffic on.
-        milliseconds: Green's latency; blue's is 10.
-        told: All that it was told to do.
-    """
-
-    rate: int = 200
-    flips: float = 0.0
-    fails: tuple[float, int] = (0.0, 0)
-    milliseconds: float = 10.0
-    traffic: Shares = field(default_factory=lambda: dict(BEFORE))
-    mirrored: Shares = field(default_factory=dict)
-    now: float = 0.0
-    told: list[tuple[str, dict[str, int]]] = field(default_factory=list)
-    refuse: Callable[[str, Shares], None] = lambda what, shares: None
-    requests: Counter[str] = field(default_factory=Counter)
-    errors: Counter[str] = field(default_factory=Counter)
-    compared: float = 0.0
-
-    def sleep(self, seconds: float) -> None:
-        """Let requests come; a promotion without an end is none."""
-        self.now += seconds
-        assert self.now < 3600
-        coming = self.rate * seconds
-        self.compared += coming * self.mirrored.get("green", 0) / 100
-        for name in ("blue", "green"):
-            share = self.traffic.get(name, 0) + self.mirrored.get(name, 0)
-            part, least = self.fails if name == "green" else (0.0, 0)
-            answered = round(coming * share / 100)
-            self.requests[name] += answered
-            self.errors[name] += round(answered * part) if self.traffic.get(name, 0) >= least else 0
-
-    def look(self) -> Look:
-        """Say how it stands."""
-        flips = round(self.compared * self.flips)
-        pairs = {("positive", "negative"): flips} if flips else {}
-        half = {name: {"positive": n // 2, "negative": n - n // 2} for name, n in self.requests.items()}
-        agreement = Agreement(int(self.compared), pairs, 0.0, 0.0, half.get("blue", {}), half.get("green", {}))
-        served = {
-            name: Served(n, self.errors[name], {self.milliseconds if name == "green" else 10.0: n})
-            for name, n in self.requests.items()
-        }
-        models = {"blue": "sentiment", "green": "sentiment"}
-        return Look(self.traffic, self.mirrored, models, {("blue", "green"): agreement}, served)
-
-    def shift(self, traffic: Shares, *, force: bool = False) -> None:
-        """Split its traffic."""
-        self.told.append(("traffic", dict(traffic)))
-        self.refuse("force" if force else "traffic", traffic)
-        self.traffic = dict(traffic)
-
-    def mirror(self, mirror: Shares) -> None:
-        """Mirror its traffic."""
-        self.told.append(("mirror", dict(mirror)))
-        self.refuse("mirror", mirror)
-        self.mirrored = dict(mirror)
-
-
-def ignore(stage: Stage, lacking: tuple[str, ...]) -> None:
-    """Watch nothing."""
-
-
-@pytest.fixture
-def promote(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Promotion]:
-    """Run a promotion in a world whose time is simulated."""
-
-    def run(world: World, plan: Plan = PLAN, say: Say = ignore) -> Promotion:
-        monkeypatch.setattr(time, "monotonic", lambda: world.now)
-        monkeypatch.setattr(time, "sleep", world.sleep)
-        promotion = Promotion(world, "green", plan, say)
-        promotion.run()
-        return promotion
-
-    return run
-
-
-def test_an_equal_candidate_gets_everything_step_by_step(promote: Callable[..., Promotion]) -> None:
+def test_an_equal_candidate_gets_everything_step_by_step() -> None:
     world = World()
     promotion = promote(world)
-    shares = [traffic["green"] for what, traffic in world.told if what == "traffic"]
-    assert shares == [10, 25, 50, 100]
-    assert [what for what, _ in world.told[:2]] == ["mirror", "mirror"]
+    assert [(traffic["green"], mirror) for traffic, mirror in world.told] == [
+        (0, {"green": 10}), (10, {}), (25, {}), (50, {}), (100, {}),
+    ]  # fmt: skip
     assert (world.traffic, world.mirrored) == ({"blue": 0, "green": 100}, {})
     assert [stage.share for stage in promotion.stages] == [0, 10, 25, 50, 100]
     assert world.now >= 4 * PLAN.step_seconds
@@ -131,9 +44,7 @@ def test_an_equal_candidate_gets_everything_step_by_step(promote: Callable[..., 
     ],
     ids=["labels", "errors", "errors later", "latency", "no requests", "few requests"],
 )
-def test_a_candidate_that_does_not_prove_as_good_is_put_back(
-    promote: Callable[..., Promotion], world: World, words: str
-) -> None:
+def test_a_candidate_that_does_not_prove_as_good_is_put_back(world: World, words: str) -> None:
     if world.rate == 3:
         world.rate = 0
         world.compared = 50
@@ -157,23 +68,20 @@ def test_whatever_ends_it_early_puts_back_exactly_what_was(
         if looks["all"] == at:
             raise error
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(time, "monotonic", lambda: world.now)
-        patch.setattr(time, "sleep", world.sleep)
-        try:
-            Promotion(world, "green", PLAN, interrupt).run()
-        except (KeyboardInterrupt, PromoteError, RuntimeError):
-            assert (world.traffic, world.mirrored) == (BEFORE, mirror)
-        else:
-            assert looks["all"] < at
-            assert world.traffic == {"blue": 0, "green": 100}
+    try:
+        promote(world, say=interrupt)
+    except (KeyboardInterrupt, PromoteError, RuntimeError):
+        assert (world.traffic, world.mirrored) == (BEFORE, mirror)
+    else:
+        assert looks["all"] < at
+        assert world.traffic == {"blue": 0, "green": 100}
 
 
-def test_a_refused_step_puts_back_even_to_one_that_is_ill(promote: Callable[..., Promotion]) -> None:
+def test_a_refused_step_puts_back_even_to_one_that_is_ill() -> None:
     world = World()
 
-    def refuse(what: str, shares: Shares) -> None:
-        if what == "traffic" and shares["green"] in (0, 50):
+    def refuse(traffic: Shares, force: bool) -> None:
+        if not force and traffic["green"] == 50:
             raise EndpointError("green is ill")
 
     world.refuse = refuse
@@ -182,11 +90,11 @@ def test_a_refused_step_puts_back_even_to_one_that_is_ill(promote: Callable[...,
     assert world.traffic == BEFORE
 
 
-def test_what_cannot_be_put_back_is_said(promote: Callable[..., Promotion]) -> None:
+def test_what_cannot_be_put_back_is_said() -> None:
     world = World(fails=(1.0, 10))
 
-    def refuse(what: str, shares: Shares) -> None:
-        if what == "force":
+    def refuse(traffic: Shares, force: bool) -> None:
+        if force:
             raise EndpointError("the supervisor ended")
 
     world.refuse = refuse
@@ -194,28 +102,28 @@ def test_what_cannot_be_put_back_is_said(promote: Callable[..., Promotion]) -> N
         promote(world)
 
 
-def test_what_somebody_else_has_set_is_left(promote: Callable[..., Promotion]) -> None:
+def test_what_somebody_else_has_set_is_left() -> None:
     world = World()
 
     def interfere(stage: Stage, lacking: tuple[str, ...]) -> None:
         if stage.share == 25:
-            world.traffic = {"blue": 40, "green": 60}
+            world.become({"blue": 40, "green": 60}, {})
 
     with pytest.raises(TakenOver, match="somebody else has set"):
         promote(world, say=interfere)
     assert world.traffic == {"blue": 40, "green": 60}
 
 
-def test_a_candidate_that_answers_already_must_have_been_compared(promote: Callable[..., Promotion]) -> None:
+def test_a_candidate_that_answers_already_must_have_been_compared() -> None:
     half = {"blue": 50, "green": 50}
     with pytest.raises(PromoteError, match="answers 50 % without having been compared"):
         promote(World(traffic=half))
     world = World(traffic=half, compared=100)
     promote(world)
-    assert [traffic for _, traffic in world.told] == [{"blue": 0, "green": 100}]
+    assert world.told == [({"blue": 0, "green": 100}, {})]
 
 
-def test_live_ones_that_nobody_asks_are_not_waited_for_without_end(promote: Callable[..., Promotion]) -> None:
+def test_live_ones_that_nobody_asks_are_not_waited_for_without_end() -> None:
     world = World(traffic={"blue": 1, "green": 99}, compared=100, rate=10)
     with pytest.raises(PromoteError, match="'green' at 99 %: nothing new for 20 s: 0 of 50 answers of the live timed"):
         promote(world)
@@ -240,12 +148,12 @@ def test_what_cannot_be_promoted_is_refused_before_anything_changes(change: Mapp
     assert world.told == []
 
 
-def test_steps_below_what_it_has_are_refused(promote: Callable[..., Promotion]) -> None:
+def test_steps_below_what_it_has_are_refused() -> None:
     with pytest.raises(PromoteError, match="has 50 % already: give a larger share by --steps"):
         promote(World(traffic={"blue": 50, "green": 50}, compared=100), Plan(steps=(10, 50)))
 
 
-def test_the_report_tells_every_stage(promote: Callable[..., Promotion]) -> None:
+def test_the_report_tells_every_stage() -> None:
     promotion = promote(World(flips=0.04), replace(PLAN, bar=replace(PLAN.bar, disagreement=0.05)))
     page = promotion_markdown("green", PLAN, promotion.stages, "Promoted.")
     assert "| mirrored | " in page
