@@ -4,7 +4,7 @@
 
     {"verb": "traffic", "traffic": {"blue": 90, "green": 10}}  ──►
     ◄── {"progress": "starting green"}        any number of these
-    ◄── {"ok": true, …}  or  {"ok": false, "error": "…"}
+    ◄── {"ok": true, "protocol": 2, …}  or  {"ok": false, "error": "…"}
 """
 
 import contextlib
@@ -20,6 +20,7 @@ from typing import Any, cast
 from tritext_serve.errors import EndpointError, RunDirectoryError, ServeError
 
 MOST_BYTES = 1 << 20
+PROTOCOL = 2  # another number where an older or newer verb would take an answer or a request otherwise
 Say = Callable[[str], None]
 Handler = Callable[[Mapping[str, Any], Say], Mapping[str, Any]]
 _LOG = logging.getLogger(__name__)
@@ -63,10 +64,10 @@ def ask(path: Path, request: Mapping[str, Any], say: Say | None = None, timeout:
         timeout: Seconds between two lines of the answer.
 
     Returns:
-        The answer, without ``"ok"``.
+        The answer, without ``"ok"`` and ``"protocol"``.
 
     Raises:
-        EndpointError: the supervisor refuses, or ended meanwhile.
+        EndpointError: the supervisor refuses, ended meanwhile, or is another version's.
     """
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
@@ -77,7 +78,7 @@ def ask(path: Path, request: Mapping[str, Any], say: Say | None = None, timeout:
                 for line in lines:
                     answer = json.loads(line)
                     if "progress" not in answer:
-                        return _checked(answer)
+                        return _checked(answer, request.get("verb"))
                     if say is not None:
                         say(str(answer["progress"]))
     except (OSError, ValueError) as error:
@@ -85,9 +86,11 @@ def ask(path: Path, request: Mapping[str, Any], say: Say | None = None, timeout:
     raise EndpointError("the supervisor ended before it answered: see `tritext endpoint logs`")
 
 
-def _checked(answer: dict[str, Any]) -> dict[str, Any]:
+def _checked(answer: dict[str, Any], verb: object) -> dict[str, Any]:
     if answer.pop("ok", False) is not True:
         raise EndpointError(str(answer.get("error", "the supervisor refused and gave no reason")))
+    if answer.pop("protocol", 1) != PROTOCOL and verb != "down":  # which any version may
+        raise EndpointError("another version of tritext has started this endpoint: use that one, or start it again")
     return answer
 
 
@@ -114,7 +117,7 @@ class _Connection(socketserver.StreamRequestHandler):
             return {"ok": False, "error": f"a request is one JSON object a line: {error}"}
         handler = cast(_Server, self.server).handle_verb
         try:
-            return {"ok": True} | dict(handler(request, self._say))
+            return {"ok": True, "protocol": PROTOCOL} | dict(handler(request, self._say))
         except ServeError as error:
             return {"ok": False, "error": str(error)}
         except Exception as error:  # the supervisor must outlive any verb

@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,27 @@ def test_it_answers_and_says_how_far_it_is(path: Path) -> None:
     said: list[str] = []
     assert ask(path, {"verb": "speak", "words": "ä\n"}, said.append) == {"said": "ä\n"}
     assert said == ["starting blue …"]
+
+
+@pytest.mark.parametrize("version", [b"", b', "protocol": 1', b', "protocol": 3'])
+def test_a_supervisor_of_another_version_can_only_be_stopped(tmp_path: Path, version: bytes) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(tmp_path / "control.sock"))
+        listener.listen()
+
+        def serve() -> None:
+            for _ in range(2):
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(1000)
+                    connection.sendall(b'{"ok": true' + version + b"}\n")
+
+        with ThreadPoolExecutor(1) as pool:
+            served = pool.submit(serve)
+            with pytest.raises(EndpointError, match="another version of tritext has started this endpoint"):
+                ask(tmp_path / "control.sock", {"verb": "show"}, timeout=30)
+            assert ask(tmp_path / "control.sock", {"verb": "down"}, timeout=30) == {}
+            served.result(30)
 
 
 def test_only_its_owner_may_ask(path: Path) -> None:
