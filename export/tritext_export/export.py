@@ -10,7 +10,7 @@ from tritext_export.certificate import Certificate, limits_for
 from tritext_export.draft import Draft
 from tritext_export.errors import CertificateError, SourceError, TextsError
 from tritext_export.expectations import EXPECTATIONS_FILE
-from tritext_export.labelled import Example, Split, label_ids, read_examples, require_two_labels, select, split_of
+from tritext_export.labelled import Example, Split, label_sets, read_examples, require_two_labels, select, split_of
 from tritext_export.manifest import tool_versions
 from tritext_export.report import copy_evidence
 from tritext_export.repository import published_manifest, published_version, stage
@@ -29,7 +29,8 @@ def export_model(request: ExportRequest, progress: Progress) -> Published:
     """
     check(request)
     source = resolve(request.source)
-    examples, calibration = _read_texts(request)
+    several = _gives_several(source)
+    examples, calibration = _read_texts(request, several=several)
     if not request.force and (standing := _standing(request, source)):
         return standing
     from tritext_export import checkpoint as checkpoints
@@ -39,8 +40,8 @@ def export_model(request: ExportRequest, progress: Progress) -> Published:
     labels = choose_labels(loaded.model.config.id2label, request.labels)
     activation = certificates.activation_of(loaded.model.config.problem_type, len(labels))
     if activation != "none":
-        label_ids(examples, labels)
-    if activation == "softmax":
+        label_sets(examples, labels)
+    if activation == "softmax" or several:
         require_two_labels(examples, request.texts)
     with stage(request.repository, request.name) as staging:
         draft = Draft(request, source, loaded, labels, activation, staging)
@@ -80,10 +81,15 @@ def _checked(labels: tuple[str, ...]) -> tuple[str, ...]:
     return labels
 
 
-def _read_texts(request: ExportRequest) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
+def _gives_several(source: Source) -> bool:
+    """Tell from its ``config.json`` whether a checkpoint gives any number of labels at once."""
+    return bool(source.config.get("problem_type") == "multi_label_classification")
+
+
+def _read_texts(request: ExportRequest, *, several: bool) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
     """Give the texts of the certificate, and others for int8 to calibrate on."""
     pair_column = request.pair_column if request.pairs else None
-    found = read_examples(request.texts, request.text_column, request.label_column, pair_column)
+    found = read_examples(request.texts, request.text_column, request.label_column, pair_column, several=several)
     examples = select(found, request.split)
     tried = [candidate for group in candidates_for(request.target, request.precision) for candidate in group]
     if request.split == "all" and any(candidate.precision == "int8" for candidate in tried):

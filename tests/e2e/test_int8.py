@@ -17,7 +17,7 @@ from tritext_serve.server import Server
 # Searching the layers takes minutes on two busy cores.
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
 LABELS = ("negative", "positive")
-BATCHINGS = 8
+BATCHINGS = 20
 LARGEST_FILE = 35_000_000
 
 

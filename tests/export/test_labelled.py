@@ -12,6 +12,7 @@ from tritext_export.labelled import (
     Example,
     label_ids,
     label_names,
+    label_sets,
     read_examples,
     require_two_labels,
     select,
@@ -66,7 +67,7 @@ def test_csv_and_jsonl_with_other_column_names(tmp_path: Path) -> None:
             b'{"text": "x", "label": ["a", "b"]}',
             r'row 1 has \["a", "b"\] for its .*: give each text one label',
         ),
-        ("t.jsonl", b'{"text": "x", "label": []}', r"row 1 has \[\] for its .* leave out texts that have none"),
+        ("t.jsonl", b'{"text": "x", "label": []}', r"row 1 has \[\] for its .* none or a list of them is for models"),
         ("t.csv", b"text,label\ncaf\xe9,1\n", "not UTF-8 at byte"),
         ("t.jsonl", b'{"text": "x", "label": 1}\n\n{"text"\n', r"t\.jsonl: line 3: .* at character 8: write one JSON"),
         ("t.jsonl", b'{"text": "x", "label": 1}\n{', r"line 2: .*: write one JSON object a line"),
@@ -133,6 +134,84 @@ def test_a_pair_without_its_second_text_is_named(tmp_path: Path, row: dict[str, 
     (tmp_path / "t.jsonl").write_text(json.dumps(row))
     with pytest.raises(TextsError, match=words):
         read_examples(tmp_path / "t.jsonl", pair_column="text_pair")
+
+
+SEVERAL = (
+    Example("x", "", labels=()),
+    Example("y", "toxic", labels=("toxic",)),
+    Example("z", "toxic|insult", labels=("toxic", "insult")),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("t.jsonl", '{"text": "x", "label": []}\n{"text": "y", "label": ["toxic"]}\n'
+         '{"text": "z", "label": ["toxic", "insult", "toxic"]}'),
+        ("t.jsonl", '{"text": "x", "label": ""}\n{"text": "y", "label": "toxic"}\n'
+         '{"text": "z", "label": "toxic|insult"}'),
+        ("t.csv", 'text,label\nx,\ny,toxic\nz,toxic|insult\n'),
+        ("t.tsv", 'text\tlabel\nx\t\ny\ttoxic\nz\ttoxic|insult\n'),
+    ],
+    ids=["lists", "strings", "csv", "tsv"],
+)  # fmt: skip
+def test_a_text_may_have_any_number_of_labels(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content)
+    examples = read_examples(tmp_path / name, several=True)
+    assert examples == SEVERAL
+    assert [example.row for example in examples] == [1, 2, 3]
+    assert label_sets(examples, ("insult", "toxic")) == [[], [1], [1, 0]]
+    write_tsv(tmp_path / "again.tsv", examples)
+    assert read_examples(tmp_path / "again.tsv", several=True) == SEVERAL
+
+
+def test_a_list_may_name_labels_that_hold_the_separator(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text('{"text": "x", "label": ["a|b", 3]}')
+    assert read_examples(tmp_path / "t.jsonl", several=True)[0].label_set == ("a|b", "3")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("t.csv", 'id,text,toxic,obscene,insult\n1,x,0,0,0\n2,y,1,1,0\n3,z,1,0,1\n'),
+        ("t.jsonl", '{"text": "x", "toxic": 0, "insult": 0}\n{"text": "y", "toxic": 1, "insult": false}\n'
+         '{"text": "z", "toxic": true, "insult": 1}'),
+    ],
+    ids=["csv", "jsonl"],
+)  # fmt: skip
+def test_a_label_may_have_a_column_of_its_own(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content)
+    assert read_examples(tmp_path / name, label_column="toxic,insult", several=True) == SEVERAL
+
+
+@pytest.mark.parametrize(
+    ("content", "column", "words"),
+    [
+        ({"text": "x"}, "label", "row 1 has no 'label': it has 'text'; name the column with --label-column"),
+        ({"text": "x", "label": None}, "label", "row 1 has no 'label'"),
+        ({"text": "x", "label": {"a": 1}}, "label", r"row 1 has \{\"a\": 1\} for its 'label': give a list of labels"),
+        ({"text": "x", "label": ["a", None]}, "label", r"row 1 has \[\"a\", null\] for its 'label': give a list"),
+        ({"text": "x", "label": [["a"]]}, "label", "give a list of labels"),
+        ({"text": "x", "a": 1}, "a,b", "row 1 has no 'a,b': it has 'text', 'a'"),
+        ({"text": "x", "a": 1, "b": 0.3}, "a,b", "row 1 has 0.3 for its 'b': write 1 where a text has the label"),
+        ({"text": "x", "a": 1, "b": ""}, "a,b", "row 1 has '' for its 'b': write 1"),
+    ],
+)
+def test_labels_that_cannot_be_read_are_named_with_their_row(
+    tmp_path: Path, content: dict[str, object], column: str, words: str
+) -> None:
+    (tmp_path / "t.jsonl").write_text(json.dumps(content))
+    with pytest.raises(TextsError, match=words):
+        read_examples(tmp_path / "t.jsonl", label_column=column, several=True)
+
+
+def test_texts_that_are_all_labelled_alike_prove_nothing() -> None:
+    require_two_labels(SEVERAL, Path("t.tsv"))
+    with pytest.raises(TextsError, match=r"t\.tsv: no text has a label, which proves nothing"):
+        require_two_labels(SEVERAL[:1] * 3, Path("t.tsv"))
+    turned = Example("z", "insult|toxic", labels=("insult", "toxic"))
+    with pytest.raises(TextsError, match=r"every text is labelled 'toxic\|insult'"):
+        require_two_labels([SEVERAL[2], turned], Path("t.tsv"))
 
 
 def test_texts_of_one_label_prove_nothing() -> None:

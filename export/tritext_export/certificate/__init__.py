@@ -2,10 +2,11 @@
 
 A version is published with a passing certificate or not at all::
 
-    comparison ──► readings ──► figures ──► limits ──┐
-         │             ├──────► flips                ├──► verdict (Certificate)
-         │             └──────► calibration          │
-         └────────────────────► diagnosis ───────────┘
+    comparison ──► claims ──► readings ──► figures ──► limits ──┐
+         │                        ├──────► flips                │
+         │                        ├──────► calibration          ├──► verdict (Certificate)
+         │                        └──────► tallies              │
+         └───────────────────────────────► diagnosis ───────────┘
 """
 
 from tritext_export.certificate.calibration import Bin
@@ -19,6 +20,7 @@ from tritext_export.certificate.comparison import (
 from tritext_export.certificate.figures import Batch, Bucket, Figures
 from tritext_export.certificate.flips import Cell, Flip
 from tritext_export.certificate.limits import Check, Limits, limits_for
+from tritext_export.certificate.tallies import Tally
 from tritext_export.certificate.verdict import Certificate, Subject, certify, require
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "FloatArray",
     "Limits",
     "Subject",
+    "Tally",
     "activation_of",
     "certify",
     "limits_for",

@@ -1,7 +1,8 @@
 """Is a probability of 0.9 right nine times in ten? Confidences and hits in, bins and one error out. Pure numpy.
 
 The expected calibration error is the usual one: fifteen bins of equal width over the top probability, the distance of
-each bin's accuracy from its mean confidence, weighted by how many texts fall into it.
+each bin's accuracy from its mean confidence, weighted by how many texts fall into it. Where a text may have any number
+of labels, pairs of a text and a label are counted instead: the label's probability, and whether the text has it.
 """
 
 from dataclasses import dataclass
@@ -14,14 +15,14 @@ BINS = 15
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Texts whose top probability lies in ``(lower, upper]``; the first bin holds 0 too.
+    """Texts, or pairs of a text and a label, whose probability lies in ``(lower, upper]``; the first bin holds 0 too.
 
     Attributes:
         lower: Where it begins.
         upper: Where it ends.
         texts: How many fall into it.
-        confidence: Their mean top probability; None in an empty bin.
-        accuracy: Share of them whose label is the true one; None in an empty bin.
+        confidence: Their mean probability; None in an empty bin.
+        accuracy: Share of them whose label is true; None in an empty bin.
     """
 
     lower: float
@@ -32,11 +33,11 @@ class Bin:
 
 
 def reliability(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> tuple[Bin, ...]:
-    """Sort texts into bins by their top probability.
+    """Sort claims into bins by their probability.
 
     Args:
-        confidence: Top probability of each text, FP64 [texts]; a text with NaN falls into no bin.
-        right: Whether its label is the true one, BOOL [texts].
+        confidence: Probability of each claim, FP64 [claims]; one with NaN falls into no bin.
+        right: Whether it is true, BOOL [claims].
     """
     known = np.isfinite(confidence)
     confidence, right = confidence[known], right[known]

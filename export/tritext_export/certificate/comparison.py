@@ -67,6 +67,15 @@ class Comparison:
         parts = {"softmax": _top, "sigmoid": _set_and_top, "none": _nothing}[self.activation](logits)
         return np.where(broken(logits)[:, None], -1, parts)
 
+    def given(self, logits: FloatArray) -> npt.NDArray[np.bool_]:
+        """Tell which labels each text is given, BOOL [texts, labels]: the largest logit's, or all that reach one half.
+
+        For regression that is none.
+        """
+        if self.activation == "softmax":
+            return np.asarray(_top(logits) == np.arange(logits.shape[1]), np.bool_)
+        return _reach_half(logits) if self.activation == "sigmoid" else np.zeros(logits.shape, np.bool_)
+
     def name_label(self, logits: FloatArray) -> str:
         """Name the label of one text, FP32 [labels]; for sigmoid all that reach one half, the likeliest first."""
         top = self.labels[int(logits.argmax())]
@@ -119,8 +128,12 @@ def _top(logits: FloatArray) -> npt.NDArray[np.int64]:
 
 
 def _set_and_top(logits: FloatArray) -> npt.NDArray[np.int64]:
+    return np.concatenate([_top(logits), _reach_half(logits).astype(np.int64)], axis=1)
+
+
+def _reach_half(logits: FloatArray) -> npt.NDArray[np.bool_]:
     # A probability reaches one half exactly where its logit is not negative.
-    return np.concatenate([_top(logits), (logits >= 0).astype(np.int64)], axis=1)
+    return np.asarray(logits >= 0, np.bool_)
 
 
 def _nothing(logits: FloatArray) -> npt.NDArray[np.int64]:

@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tritext_export.certificate.calibration import Bin, calibration_error, reliability
+from tritext_export.certificate.claims import Claims
 from tritext_export.certificate.readings import Readings
+from tritext_export.certificate.tallies import micro_f1
 
 LENGTH_BUCKETS = (8, 16, 32, 64, 128, 256, 512)
 Rows = npt.NDArray[np.intp]
@@ -31,10 +33,14 @@ class Figures:
         mean_probability_difference: Mean over the texts of each one's largest difference.
         max_logit_difference: Largest difference of any logit.
         max_batch_difference: Largest change of any probability from one batch size to another.
-        checkpoint_accuracy: Share of texts to which the checkpoint gives the true label; None for regression.
+        checkpoint_accuracy: Share of texts to which the checkpoint gives the true label, of several at once exactly the
+            true ones; None for regression.
         export_accuracy: The same for the export.
         checkpoint_calibration_error: Expected calibration error of the checkpoint; None for regression.
         export_calibration_error: The same for the export; None also where every text is broken.
+        checkpoint_f1: Micro-averaged F1 of the checkpoint's labels where it gives several at once; None elsewhere, and
+            where it gives none and none is true.
+        export_f1: The same for the export.
     """
 
     texts: int
@@ -49,6 +55,8 @@ class Figures:
     export_accuracy: float | None
     checkpoint_calibration_error: float | None
     export_calibration_error: float | None
+    checkpoint_f1: float | None = None
+    export_f1: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +106,7 @@ def measure(readings: Readings, rows: Rows | None = None, runs: Rows | None = No
         "max_batch_difference": float(readings.spread[rows].max()) if several else 0.0,
         **_accuracies(readings, rows, runs),
         **_calibration_errors(readings, rows, runs),
+        **_f1s(readings, rows, runs),
     }
 
 
@@ -116,7 +125,7 @@ def batches(readings: Readings) -> tuple[Batch, ...]:
 
 def worst_run(readings: Readings) -> int:
     """Find the run with the least agreement, then the least accuracy, then the largest difference."""
-    right = np.zeros(len(readings.sizes)) if readings.truth is None else _right(readings).sum(axis=1)
+    right = _right(readings).sum(axis=1)
     difference = np.nan_to_num(readings.difference, nan=np.inf).max(axis=1)
     order = np.lexsort((-difference, right, readings.agree.sum(axis=1)))
     return int(order[0])
@@ -124,30 +133,29 @@ def worst_run(readings: Readings) -> int:
 
 def checkpoint_bins(readings: Readings, rows: Rows | slice = slice(None)) -> tuple[Bin, ...]:
     """Give the checkpoint's reliability on some texts; nothing for regression."""
-    if readings.truth is None:
-        return ()
-    right = readings.checkpoint_label[rows] == readings.truth[rows]
-    return reliability(readings.checkpoint_confidence[rows], right)
+    return _bins(readings, readings.checkpoint, rows)
 
 
 def export_bins(readings: Readings, run: int, rows: Rows | slice = slice(None)) -> tuple[Bin, ...]:
     """Give the export's reliability on some texts in one run; nothing for regression."""
+    return _bins(readings, readings.exports[run], rows)
+
+
+def _bins(readings: Readings, claims: Claims, rows: Rows | slice) -> tuple[Bin, ...]:
     if readings.truth is None:
         return ()
-    right = readings.export_label[run, rows] == readings.truth[rows]
-    return reliability(readings.export_confidence[run, rows], right)
+    return reliability(claims.probability[rows].ravel(), claims.holds[rows].ravel())
 
 
 def _right(readings: Readings) -> npt.NDArray[np.bool_]:
-    return np.asarray(readings.export_label == readings.truth, np.bool_)
+    return np.stack([claims.right for claims in readings.exports])
 
 
 def _accuracies(readings: Readings, rows: Rows, runs: Rows) -> dict[str, float | None]:
     if readings.truth is None:
         return {"checkpoint_accuracy": None, "export_accuracy": None}
-    right = readings.checkpoint_label[rows] == readings.truth[rows]
     return {
-        "checkpoint_accuracy": float(right.mean()),
+        "checkpoint_accuracy": float(readings.checkpoint.right[rows].mean()),
         "export_accuracy": float(_right(readings)[np.ix_(runs, rows)].mean(axis=1).min()),
     }
 
@@ -157,4 +165,15 @@ def _calibration_errors(readings: Readings, rows: Rows, runs: Rows) -> dict[str,
     return {
         "checkpoint_calibration_error": calibration_error(checkpoint_bins(readings, rows)),
         "export_calibration_error": max((e for e in after if e is not None), default=None),
+    }
+
+
+def _f1s(readings: Readings, rows: Rows, runs: Rows) -> dict[str, float | None]:
+    if readings.truth is None or not readings.several:
+        return {"checkpoint_f1": None, "export_f1": None}
+    truth = readings.truth[rows]
+    after = [micro_f1(readings.exports[int(run)].given[rows], truth) for run in runs]
+    return {
+        "checkpoint_f1": micro_f1(readings.checkpoint.given[rows], truth),
+        "export_f1": min((f1 for f1 in after if f1 is not None), default=None),
     }

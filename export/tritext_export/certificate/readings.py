@@ -5,11 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tritext_export.certificate.comparison import Comparison, Doubles, FloatArray, broken, probabilities
+from tritext_export.certificate.claims import Booleans, Claims, claim, true_labels
+from tritext_export.certificate.comparison import Comparison, Doubles, FloatArray, broken
 from tritext_export.errors import CertificateError
-from tritext_export.labelled import label_ids
-
-Booleans = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +23,10 @@ class Readings:
         difference: Largest difference of any score of a text, FP64 [runs, texts].
         logit_difference: Largest difference of any logit of a text, FP64 [runs, texts].
         spread: Largest change of any score of a text between runs, FP64 [texts].
-        truth: The true label's position, INT64 [texts]; None for regression.
-        checkpoint_label: Position of the checkpoint's top label, INT64 [texts].
-        export_label: Position of the export's, -1 where it is broken, INT64 [runs, texts].
-        checkpoint_confidence: Its top probability, for regression its output, FP64 [texts].
-        export_confidence: The export's, NaN where it is broken, FP64 [runs, texts].
+        several: Whether a text may have any number of labels.
+        truth: The true labels, BOOL [texts, labels]; None for regression.
+        checkpoint: What the checkpoint says of each text.
+        exports: What the export says, run by run.
     """
 
     sizes: tuple[int, ...]
@@ -40,11 +37,10 @@ class Readings:
     difference: Doubles
     logit_difference: Doubles
     spread: Doubles
-    truth: npt.NDArray[np.int64] | None
-    checkpoint_label: npt.NDArray[np.int64]
-    export_label: npt.NDArray[np.int64]
-    checkpoint_confidence: Doubles
-    export_confidence: Doubles
+    several: bool
+    truth: Booleans | None
+    checkpoint: Claims
+    exports: tuple[Claims, ...]
 
 
 def read(comparison: Comparison) -> Readings:
@@ -52,6 +48,7 @@ def read(comparison: Comparison) -> Readings:
 
     Raises:
         CertificateError: there is nothing to compare, or the checkpoint itself answers NaN or infinity.
+        TextsError: a text carries a label that the model does not know.
     """
     _require_comparable(comparison)
     sizes = tuple(sorted(comparison.runs))
@@ -64,7 +61,7 @@ def read(comparison: Comparison) -> Readings:
         difference = np.abs(after - before).max(axis=2)
         logit_difference = np.abs(runs.astype(np.float64) - comparison.reference).max(axis=2)
         spread = np.ptp(after, axis=0).max(axis=1)
-    classified = comparison.activation != "none"
+    truth = true_labels(comparison)
     return Readings(
         sizes=sizes,
         lengths=np.asarray(comparison.lengths, np.int64),
@@ -74,17 +71,11 @@ def read(comparison: Comparison) -> Readings:
         difference=np.where(unsound, np.nan, difference),
         logit_difference=logit_difference,
         spread=spread,
-        truth=np.array(label_ids(comparison.examples, comparison.labels), np.int64) if classified else None,
-        checkpoint_label=comparison.reference.argmax(axis=1),
-        export_label=np.where(unsound, -1, runs.argmax(axis=2)),
-        checkpoint_confidence=_confidence(comparison, comparison.reference),
-        export_confidence=np.stack([_confidence(comparison, run) for run in runs]),
+        several=comparison.activation == "sigmoid",
+        truth=truth,
+        checkpoint=claim(comparison, comparison.reference, truth),
+        exports=tuple(claim(comparison, run, truth) for run in runs),
     )
-
-
-def _confidence(comparison: Comparison, logits: FloatArray) -> Doubles:
-    highest = probabilities(logits, comparison.activation).max(axis=1)
-    return np.where(broken(logits), np.nan, highest)
 
 
 def _require_comparable(comparison: Comparison) -> None:

@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
 from tritext_export.certificate.calibration import Bin
+from tritext_export.certificate.claims import Claims
 from tritext_export.certificate.comparison import Activation, Comparison
 from tritext_export.certificate.diagnosis import diagnose
 from tritext_export.certificate.figures import (
@@ -21,7 +22,8 @@ from tritext_export.certificate.figures import (
 )
 from tritext_export.certificate.flips import Cell, Flip, confusion, flipped, flips
 from tritext_export.certificate.limits import Check, Limits, check
-from tritext_export.certificate.readings import read
+from tritext_export.certificate.readings import Readings, read
+from tritext_export.certificate.tallies import Tally, tally
 from tritext_export.certificate.wording import decimal, percent, small
 from tritext_export.errors import CertificateError
 
@@ -68,11 +70,14 @@ class Certificate(Figures):
         flips: Texts whose label changed, the first fifty.
         flip_count: How many there are.
         worst_batch_size: The run that agrees least; ``export_confusion`` and ``export_reliability`` are of it.
-        checkpoint_confusion: The checkpoint's confusion matrix, without its zeros; empty for regression.
+        checkpoint_confusion: The checkpoint's confusion matrix, without its zeros; empty for regression. Of several
+            labels at once it has the likeliest, which is the one that the front calls the label.
         export_confusion: The export's.
         checkpoint_reliability: Accuracy by confidence in fifteen bins; empty for regression.
         export_reliability: The export's.
         diagnosis: The likely cause where it did not pass; may be empty.
+        checkpoint_tallies: How the checkpoint does label by label, where it gives several at once; else empty.
+        export_tallies: The export, in its worst run.
     """
 
     subject: Subject
@@ -89,6 +94,13 @@ class Certificate(Figures):
     checkpoint_reliability: tuple[Bin, ...]
     export_reliability: tuple[Bin, ...]
     diagnosis: str = ""
+    checkpoint_tallies: tuple[Tally, ...] = ()
+    export_tallies: tuple[Tally, ...] = ()
+
+    @property
+    def several(self) -> bool:
+        """Whether a text may have any number of labels."""
+        return self.activation == "sigmoid"
 
     @property
     def checks(self) -> tuple[Check, ...]:
@@ -116,7 +128,8 @@ class Certificate(Figures):
         unstable = f", {self.unstable:,} labels change with the batch" if self.unstable else ""
         accuracy = ""
         if self.export_accuracy is not None and self.checkpoint_accuracy is not None:
-            accuracy = f", accuracy {decimal(self.export_accuracy)} (checkpoint {decimal(self.checkpoint_accuracy)})"
+            kind = "exact-match accuracy" if self.several else "accuracy"
+            accuracy = f", {kind} {decimal(self.export_accuracy)} (checkpoint {decimal(self.checkpoint_accuracy)})"
         return (
             f"certificate {verdict}: {percent(self.agreement)} of {self.texts:,} labels agree, "
             f"max |Δp| {difference}{accuracy}{unstable}"
@@ -137,7 +150,9 @@ class Certificate(Figures):
         Raises:
             CertificateError: an older tritext wrote it, or it is damaged; the remedy is to export again.
         """
-        if stored.get("schema") != SCHEMA:
+        # Before the tallies, the accuracy of several labels asked for the likeliest one only.
+        outdated = stored.get("activation") == "sigmoid" and "export_tallies" not in stored
+        if stored.get("schema") != SCHEMA or outdated:
             raise CertificateError("certificate.json was written by another version of tritext: export again")
         try:
             return cls(**_restored(stored))
@@ -169,11 +184,13 @@ def certify(comparison: Comparison, limits: Limits, subject: Subject) -> Certifi
         flips=flips(comparison, readings),
         flip_count=len(flipped(readings)),
         worst_batch_size=readings.sizes[worst],
-        checkpoint_confusion=confusion(readings.checkpoint_label, readings.truth, labels),
-        export_confusion=confusion(readings.export_label[worst], readings.truth, labels),
+        checkpoint_confusion=confusion(readings.checkpoint.label, readings.truth, labels),
+        export_confusion=confusion(readings.exports[worst].label, readings.truth, labels),
         checkpoint_reliability=checkpoint_bins(readings),
         export_reliability=export_bins(readings, worst),
         diagnosis="" if _holds(figures, limits) else diagnose(comparison),
+        checkpoint_tallies=_tallies(readings, readings.checkpoint, labels),
+        export_tallies=_tallies(readings, readings.exports[worst], labels),
     )
 
 
@@ -197,6 +214,12 @@ def require(certificate: Certificate, evidence: str = "") -> None:
 
 def _holds(figures: Mapping[str, Any], limits: Limits) -> bool:
     return all(c.passed for c in check(Figures(**figures), limits))
+
+
+def _tallies(readings: Readings, claims: Claims, labels: tuple[str, ...]) -> tuple[Tally, ...]:
+    if readings.truth is None or not readings.several:
+        return ()
+    return tally(claims.given, readings.truth, labels)
 
 
 def _flip_line(flip: Flip) -> str:
@@ -224,9 +247,13 @@ def _restored(stored: Mapping[str, Any]) -> dict[str, Any]:
         "export_confusion": Cell,
         "checkpoint_reliability": Bin,
         "export_reliability": Bin,
+        "checkpoint_tallies": Tally,
+        "export_tallies": Tally,
     }
-    content = {field.name: stored[field.name] for field in fields(Certificate)}
-    for key, part in parts.items():
+    # What has a default is younger than the schema: an older certificate goes without.
+    wanted = [f.name for f in fields(Certificate) if f.default is MISSING or f.name in stored]
+    content = {name: stored[name] for name in wanted}
+    for key, part in ((key, part) for key, part in parts.items() if key in content):
         content[key] = tuple(part(**_with_nan(item)) for item in _list(content[key]))
     content["subject"], content["limits"] = Subject(**content["subject"]), Limits(**content["limits"])
     content["labels"] = tuple(content["labels"])

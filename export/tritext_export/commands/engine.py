@@ -40,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--texts", type=Path, metavar="FILE", help="labelled texts (.tsv, .csv, .jsonl)")
     parser.add_argument("--split", choices=SPLITS, default="all", help="part of the texts (default: all)")
     parser.add_argument("--text-column", default="text", metavar="NAME", help="default: text")
-    parser.add_argument("--label-column", default="label", metavar="NAME", help="default: label")
+    parser.add_argument("--label-column", default="label", metavar="NAME", help="as for `tritext export`")
     parser.add_argument(
         "--pair-column", default="text_pair", metavar="NAME", help="for models of pairs (default: text_pair)"
     )

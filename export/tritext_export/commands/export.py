@@ -71,7 +71,12 @@ def _add_texts(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--texts", required=True, type=Path, metavar="FILE", help="labelled texts (.tsv, .csv, .jsonl)")
     parser.add_argument("--split", choices=SPLITS, default="all", help="part of the texts to compare on (default: all)")
     parser.add_argument("--text-column", default="text", metavar="NAME", help="default: text")
-    parser.add_argument("--label-column", default="label", metavar="NAME", help="default: label")
+    parser.add_argument(
+        "--label-column",
+        default="label",
+        metavar="NAME",
+        help="default: label; for a model that gives several labels also a column of 0 or 1 each: toxic,insult",
+    )
     parser.add_argument("--pairs", action="store_true", help="the model reads two texts at a time, as for entailment")
     parser.add_argument(
         "--pair-column", default="text_pair", metavar="NAME", help="column of the second text (default: text_pair)"

@@ -25,7 +25,9 @@ class Row:
     agreement: float
 
 
-def draw_reliability(name: str, title: str, bins: Sequence[Bin], error: float | None) -> Markup:
+def draw_reliability(
+    name: str, title: str, bins: Sequence[Bin], error: float | None, *, several: bool = False
+) -> Markup:
     """Draw accuracy against confidence, and under it how many texts each bin holds.
 
     Args:
@@ -33,18 +35,21 @@ def draw_reliability(name: str, title: str, bins: Sequence[Bin], error: float | 
         title: What it is.
         bins: Fifteen of them.
         error: The expected calibration error.
+        several: Whether the bins hold pairs of a text and a label.
     """
     left, top, side = 46.0, 10.0, 300.0
+    counted = "pairs of text and label" if several else "texts"
+    axis = "probability of a label; grey: how many" if several else "top probability; grey: how many texts"
     floor = top + side
     most = max((b.texts for b in bins), default=0) or 1
     parts = [line((left, floor - tick * side), (left + side, floor - tick * side), "grid") for tick in _QUARTERS]
     parts += [label(left - 8, floor - tick * side + 4, f"{tick:g}", "end") for tick in _QUARTERS]
     parts += [label(left + tick * side, floor + _STRIP + 26, f"{tick:g}", "middle") for tick in _QUARTERS]
     for b in bins:
-        parts += _bar(b, left + b.lower * side + 1, floor, side, b.texts / most * _STRIP)
+        parts += _bar(b, counted, (left + b.lower * side + 1, floor), side, b.texts / most * _STRIP)
     parts += [
         line((left, floor), (left + side, top), "diagonal"),
-        label(left + side / 2, floor + _STRIP + 44, "top probability; grey: how many texts", "middle", class_="axis"),
+        label(left + side / 2, floor + _STRIP + 44, axis, "middle", class_="axis"),
         element(
             "text",
             "accuracy",
@@ -130,13 +135,14 @@ def _said(trial: Trial) -> str:
     return f"{trial.name}: {cost}, {trial.bytes / 1e6:.1f} MB, {verdict}"
 
 
-def _bar(b: Bin, x: float, floor: float, side: float, share: float) -> list[Markup]:
+def _bar(b: Bin, counted: str, place: tuple[float, float], side: float, share: float) -> list[Markup]:
     """Draw one bin: its accuracy, its confidence, and below the floor how full it is."""
     if b.accuracy is None or b.confidence is None:
         return []
+    x, floor = place
     width = (b.upper - b.lower) * side - 2
     height, share = max(b.accuracy * side, 1.0), max(share, 1.0)
-    words = f"{b.texts:,} texts, mean confidence {decimal(b.confidence)}, accuracy {decimal(b.accuracy)}"
+    words = f"{b.texts:,} {counted}, mean confidence {decimal(b.confidence)}, accuracy {decimal(b.accuracy)}"
     hint = element("title", words)
     return [
         element("rect", hint, x=x, y=floor - height, width=width, height=height, class_="bar"),

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from tritext_export.certificate import Certificate, Figures
 from tritext_export.certificate.wording import decimal, percent, small
 from tritext_export.report.charts import Row, draw_agreement, draw_candidates, draw_reliability
+from tritext_export.report.labels import shown_lines
 from tritext_export.report.matrix import draw_matrix, given_labels, shown_labels, worst_pairs
 from tritext_export.report.svg import clipped
 from tritext_export.trial import Trial
@@ -38,7 +39,8 @@ def render(certificate: Certificate, trials: Sequence[Trial]) -> str:
     Returns:
         One self-contained HTML page: no script, nothing loaded from elsewhere.
     """
-    labels = shown_labels(certificate)
+    lines = shown_lines(certificate)
+    labels = [line.label for line in lines] or shown_labels(certificate)
     classified = certificate.agreement is not None
     pictures = _pictures(certificate, labels) if classified else {"matrices": (), "reliabilities": (), "agreement": ""}
     page: str = _template().render(
@@ -50,7 +52,9 @@ def render(certificate: Certificate, trials: Sequence[Trial]) -> str:
         hidden_labels=len(labels) < len(certificate.labels),
         shown_labels=len(labels),
         wide=len(labels) > WIDE_LABELS,
-        pairs=worst_pairs(certificate),
+        lines=lines,
+        counted="pairs of text and label" if certificate.several else "texts",
+        pairs=() if certificate.several else worst_pairs(certificate),
         bins=list(zip(certificate.checkpoint_reliability, certificate.export_reliability, strict=True)),
         slices=_slices(certificate),
         trials=trials,
@@ -68,6 +72,7 @@ def _pictures(certificate: Certificate, labels: Sequence[str]) -> dict[str, Any]
         ("before", "Checkpoint", certificate.checkpoint_confusion),
         ("after", after, certificate.export_confusion),
     )
+    columns = given_labels(certificate, labels)
     reliabilities = (
         ("honest-before", "Checkpoint", certificate.checkpoint_reliability, error),
         ("honest-after", after, certificate.export_reliability, worst.export_calibration_error),
@@ -75,16 +80,14 @@ def _pictures(certificate: Certificate, labels: Sequence[str]) -> dict[str, Any]
     rows = [Row(name, f.texts, f.agreement) for name, f in _slices(certificate) if f.agreement is not None]
     return {
         "matrices": [
-            (
-                heading,
-                draw_matrix(name, f"Confusion matrix: {heading}", cells, labels, given_labels(certificate, labels)),
-            )
+            (heading, draw_matrix(name, f"Confusion matrix: {heading}", cells, labels, columns))
             for name, heading, cells in confusions
+            if not certificate.several
         ],
         "reliabilities": [
             (
                 f"{heading}: calibration error {NONE if error is None else decimal(error)}",
-                draw_reliability(name, f"Reliability diagram: {heading}", bins, error),
+                draw_reliability(name, f"Reliability diagram: {heading}", bins, error, several=certificate.several),
             )
             for name, heading, bins, error in reliabilities
         ],

@@ -52,14 +52,18 @@ class Texts:
     label_column: str = "label"
     pair_column: str = "text_pair"
 
-    def read(self, *, pairs: bool) -> tuple[Example, ...]:
+    def read(self, *, pairs: bool, several: bool = False) -> tuple[Example, ...]:
         """Read them.
+
+        Args:
+            pairs: Whether the model reads two texts at a time.
+            several: Whether it gives any number of labels at once.
 
         Raises:
             TextsError: they cannot be read, or there are none.
         """
         columns = (self.text_column, self.label_column, self.pair_column if pairs else None)
-        found = select(read_examples(self.file, *columns), self.split)
+        found = select(read_examples(self.file, *columns, several=several), self.split)
         if not found:
             raise TextsError(f"{self.file}: its {self.split} split is empty: use --split all")
         return found
@@ -107,7 +111,8 @@ def ask_certified(source: EngineSource, texts: Texts, progress: Progress) -> Que
     """
     from tritext_export.session import ExportedModel, ExportedTokenizer
 
-    examples = texts.read(pairs=bool(source.manifest.get("pairs")))
+    several = source.manifest.get("problem_type") == "multi_label_classification"
+    examples = texts.read(pairs=bool(source.manifest.get("pairs")), several=several)
     encoded = ExportedTokenizer(source.front / "tokenizer.json", source.max_length).encode(examples)
     certified = ExportedModel(source.model, int(source.manifest["pad_token_id"]))
     reference = _ask(certified.logits, encoded, 1, progress, "asking the certified graph")
