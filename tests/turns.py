@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-HELP = "alone: measures what another test beside it would spoil; several workers leave it the machine"
+HELP = "alone: looks at what another test beside it would spoil; several workers leave it the machine"
 
 
 @contextmanager

@@ -209,10 +209,14 @@ def test_walls_do_not_move_while_it_runs(up: Walled, more: dict[str, Any]) -> No
     assert up.predict(POSITIVE)[0] == 200
 
 
+@pytest.mark.alone
 def test_two_live_side_by_side_and_what_is_left_of_a_killed_one_is_swept_by_any_next(
     up: Walled, hosts: Path, tmp_path: Path, model_repository: Path
 ) -> None:
-    """Both have the same name and the same addresses; the last one's walls are nobody's."""
+    """Both have the same name and the same addresses; the last one's walls are nobody's.
+
+    Alone, since any endpoint that another test starts sweeps, too.
+    """
     killed = Walled(tmp_path, model_repository, hosts, ("blue",))
     killed.announcement()
     mine, others = len(up.standing()), len(killed.standing())
