@@ -3,7 +3,6 @@
 import errno
 import os
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.export.pages import Page
 from tritext_export.certificate import Activation, Cell, Certificate, Comparison, Limits, Subject, certify, limits_for
 from tritext_export.certificate.wording import decimal, percent, small
 from tritext_export.errors import CertificateError
@@ -21,7 +21,6 @@ from tritext_export.report import render
 from tritext_export.report.matrix import MAX_LABELS, draw_matrix, shown_labels, worst_pairs
 from tritext_export.trial import Trial
 
-VOID = {"meta", "br", "link", "img", "hr"}
 HOSTILE = "</td><script>alert(1)</script><img src=https://evil.example/x onerror=alert(2)>\x00\x1b[31m{{ 7 * 7 }}&amp;"
 TRIALS = (
     Trial("fp32", "fp32", (), 91_000_000, 5.9, 0.85, 1.0, 0, passed=True),
@@ -31,44 +30,6 @@ TRIALS = (
     Trial("int8 per token", "int8", ("per token",), 34_500_000, 2.6, 0.85, 0.9963, 0, passed=True, chosen=True),
     Trial("fp16", "fp16", (), 45_500_000, None, None, 1.0, 0, passed=True),
 )
-
-
-class Page(HTMLParser):
-    """A page, checked for every element being closed where it was opened."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open: list[str] = []
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.tables: dict[str, list[list[str]]] = {}
-        self.words: list[str] = []
-        self._rows: list[list[str]] | None = None
-        self.feed(page)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-        if tag == "table":
-            self._rows = self.tables.setdefault(dict(attrs).get("id") or "", [])
-        if tag == "tr" and self._rows is not None:
-            self._rows.append([])
-        if tag in ("td", "th") and self._rows is not None:
-            self._rows[-1].append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
-        if self._rows and self._rows[-1] and {"td", "th"} & set(self.open):
-            self._rows[-1][-1] += data
-
-    def of(self, tag: str) -> list[dict[str, str | None]]:
-        """The attributes of every element of a kind."""
-        return [attributes for name, attributes in self.elements if name == tag]
 
 
 def make(
@@ -235,70 +196,6 @@ def test_other_problems_have_pages_too(activation: Activation) -> None:
     assert ("flips" in page.tables) == (activation == "sigmoid")
     assert bool(page.of("svg")) == (activation == "sigmoid")
     assert len(page.tables["limits"]) == 1 + len(certificate.checks)
-
-
-def certify_several(label_count: int = 4, *, noise: float = 1.0, lost: bool = False) -> Certificate:
-    """Certify noise of a model that gives any number of labels at once, on texts that have any number."""
-    random = np.random.default_rng(1)
-    reference = random.normal(-1, 2, (60, label_count)).astype(np.float32)
-    runs = {size: reference + random.normal(0, noise, reference.shape).astype(np.float32) for size in (1, 8)}
-    if lost:
-        runs[8][::4] = np.nan
-    labels = tuple(f"<label {i}>" for i in range(label_count))
-    truth = reference + random.normal(0, 1, reference.shape) > 0
-    sets = [tuple(name for name, true in zip(labels, row, strict=True) if true) for row in truth]
-    examples = [Example(f"t{i}", "|".join(names), labels=names) for i, names in enumerate(sets)]
-    comparison = Comparison(examples, [5] * 60, reference, runs, labels, "sigmoid")
-    return certify(comparison, limits_for("int8"), Subject("moods", "int8", "t.jsonl", "0", "all"))
-
-
-def test_several_labels_at_once_are_counted_label_by_label() -> None:
-    certificate = certify_several()
-    text = render(certificate, ())
-    page = Page(text)
-    assert len(page.of("svg")) == 3, "two reliability diagrams and agreement, no matrix"
-    assert "mistakes" not in page.tables
-    rows = page.tables["labels"][2:]
-    both = zip(certificate.checkpoint_tallies, certificate.export_tallies, strict=True)
-    for row, tallies in zip(rows, both, strict=True):
-        counts = [
-            figure
-            for t in tallies
-            for figure in (
-                *map(str, (t.true_positives, t.false_positives, t.false_negatives, t.true_negatives)),
-                *(f"{share or 0:.2f}" for share in (t.precision, t.recall)),
-            )
-        ]
-        assert row == [tallies[0].label, str(tallies[0].true_positives + tallies[0].false_negatives), *counts]
-    words = " ".join(" ".join(page.words).split())
-    assert (
-        f"checkpoint {decimal(certificate.checkpoint_f1 or 0)}, export {decimal(certificate.export_f1 or 0)}." in words
-    )
-    assert sum(int(row[1]) for row in page.tables["reliability"][1:]) == 60 * 4
-    first, row = certificate.flips[0], page.tables["flips"][1]
-    said = [
-        ", ".join(f"{k} {decimal(v)}" for k, v in (s or {}).items())
-        for s in (first.checkpoint_scores, first.export_scores)
-    ]
-    assert row[:4] == [first.text, first.true_label, *said]
-
-
-def test_of_many_labels_given_at_once_those_with_the_most_mistakes_are_listed() -> None:
-    certificate = certify_several(30)
-    page = Page(render(certificate, ()))
-    shown = [row[0] for row in page.tables["labels"][2:]]
-    both = zip(certificate.checkpoint_tallies, certificate.export_tallies, strict=True)
-    mistakes = {before.label: before.mistakes + after.mistakes for before, after in both}
-    assert len(shown) == MAX_LABELS
-    assert shown == sorted(shown, key=certificate.labels.index)
-    assert min(mistakes[name] for name in shown) >= max(n for name, n in mistakes.items() if name not in shown)
-    assert "20 of 30 labels are listed" in render(certificate, ())
-
-
-def test_several_labels_without_an_answer_are_said_to_have_none() -> None:
-    certificate = certify_several(noise=0, lost=True)
-    page = Page(render(certificate, ()))
-    assert [row[3:5] for row in page.tables["flips"][1:]] == [["NaN or infinity", "–"]] * 15
 
 
 def test_texts_without_an_answer_have_a_column_of_their_own() -> None:

@@ -17,15 +17,10 @@ from tritext_loadtest.statistics import percentile
 LATEST = 200
 
 
-class Live:
-    """A bar with the figures of the moment."""
+class _Bar:
+    """A line that is there within a block; whoever derives from it makes ``_progress``."""
 
-    def __init__(self, console: Console, name: str, seconds: float) -> None:
-        columns = TextColumn(name), BarColumn(24), TimeRemainingColumn(compact=True), TextColumn("{task.fields[said]}")
-        self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self._task = self._progress.add_task(name, total=seconds, said="starting")
-        self._console = console
-        self._began = 0.0
+    _progress: Progress
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -35,6 +30,17 @@ class Live:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._progress.stop()
+
+
+class Live(_Bar):
+    """A bar with the figures of the moment."""
+
+    def __init__(self, console: Console, name: str, seconds: float) -> None:
+        columns = TextColumn(name), BarColumn(24), TimeRemainingColumn(compact=True), TextColumn("{task.fields[said]}")
+        self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._progress.add_task(name, total=seconds, said="starting")
+        self._console = console
+        self._began = 0.0
 
     def say(self, words: str) -> None:
         """Say what is going on."""
@@ -67,7 +73,7 @@ class _Left(ProgressColumn):
         return Text(f"{left // 60:.0f}:{left % 60:02.0f}" if task.fields["until"] else "-:--", "progress.remaining")
 
 
-class Steps:
+class Steps(_Bar):
     """Shows a course: on a terminal a bar, which step it is and the time left; elsewhere perhaps a line a step."""
 
     def __init__(self, console: Console, *, lines: bool = True) -> None:
@@ -82,15 +88,6 @@ class Steps:
         self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._task = self._progress.add_task("", total=1.0, standing="", until=0.0)
         self._console, self._lines = console, lines and not console.is_terminal
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
 
     def show(self, what: str, standing: Standing) -> None:
         """Say which step begins."""
